@@ -1,0 +1,57 @@
+"""python -m model ...: parses and calls, nothing else."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from model import commands
+from model.errors import PneumoscopeError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command; the exit status is 0, or 2 when it failed."""
+    arguments = vars(_parser().parse_args(argv))
+    run = arguments.pop("run")
+    try:
+        return run(**arguments)
+    except PneumoscopeError as error:
+        print(error, file=sys.stderr)
+        return commands.FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model", description="Pneumoscope")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    predict = subparsers.add_parser("predict", help="read X-rays: probability and decision")
+    predict.add_argument("files", nargs="+", metavar="FILE")
+    predict.add_argument("--json", action="store_true", dest="as_json", help="one object a line")
+    predict.add_argument("--threshold", type=float, help="0..1; else the default operating point")
+    predict.add_argument("--heatmaps", type=Path, metavar="DIR", help="write overlay and heatmap")
+    predict.set_defaults(run=commands.predict)
+
+    evaluate = subparsers.add_parser("evaluate", help="figures of a bundle on labelled X-rays")
+    evaluate.add_argument("--data", type=Path, required=True, help="holds NORMAL and PNEUMONIA")
+    evaluate.add_argument("--split", help="a folder of --data, such as test")
+    evaluate.add_argument("--bundle", type=Path, help="another bundle than the served one")
+    evaluate.add_argument("--json", action="store_true", dest="as_json")
+    evaluate.add_argument("--keep", action="store_true", help="keep the result in the bundle")
+    evaluate.set_defaults(run=commands.evaluate)
+
+    train = subparsers.add_parser("train", help="train a network and write its bundle")
+    train.add_argument("--data", type=Path, required=True)
+    train.add_argument("--out", type=Path, required=True)
+    train.add_argument("--config", default="default", help="default, quick or finetune")
+    train.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
+    train.set_defaults(run=commands.train)
+
+    doctor = subparsers.add_parser("doctor", help="check this installation")
+    doctor.set_defaults(run=commands.doctor)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

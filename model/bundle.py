@@ -1,0 +1,196 @@
+"""A model version on disk: one folder with `bundle.json` and the weights that it names.
+
+bundle.json holds all that a reading needs beside the weights: input size, preprocessing,
+temperature, operating points, and label and logit of every image of the evaluation splits, so
+that a threshold can be judged without a forward pass and without the data set. Whatever does not
+check is refused with BundleError: no verdict from a bundle that is damaged or of another kind.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model import preprocessing
+from model.errors import BundleError, ConfigError
+from model.files import write_json
+from model.metrics import calibrate
+from model.prediction import OperatingPoint
+
+FORMAT = 1
+CARD = "bundle.json"
+NETWORKS = ("vgg16",)
+_LFS_POINTER = b"version https://git-lfs"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What the network says on one split, in the order of the file names.
+
+    labels (N,) 0/1, logits (N,) float32 before calibration, patients (N,) coarse keys.
+    """
+
+    description: str
+    files: tuple[str, ...]
+    labels: np.ndarray
+    logits: np.ndarray
+    patients: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A checked model version. `training` is what the run wrote about itself."""
+
+    folder: Path
+    model_version: str
+    network: str
+    weights_file: str
+    input_px: int
+    preprocessing: str
+    temperature: float
+    heat_floor: float
+    operating_points: tuple[OperatingPoint, ...]
+    evaluations: Mapping[str, Evaluation]
+    training: Mapping[str, Any]
+
+    @property
+    def weights(self) -> Path:
+        """The Keras file."""
+        return self.folder / self.weights_file
+
+    def operating_point(self, name: str = "default") -> OperatingPoint:
+        """The named operating point. Raises BundleError when the bundle has none of that name."""
+        for point in self.operating_points:
+            if point.name == name:
+                return point
+        names = ", ".join(point.name for point in self.operating_points)
+        raise BundleError(f"an operating point among {names}", name, "Choose one of them.")
+
+    def probabilities(self, split: str) -> np.ndarray:
+        """(N,) calibrated probabilities of an evaluation split."""
+        return calibrate(self.evaluations[split].logits, self.temperature)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Reads and checks a bundle. Raises BundleError; never imports Keras."""
+    try:
+        card = json.loads((folder / CARD).read_text())
+    except FileNotFoundError:
+        raise _refuse(f"{CARD} in the folder", "none") from None
+    except ValueError:
+        raise _refuse(f"a readable {CARD}", "damaged JSON") from None
+    try:
+        bundle = _parse(folder, card)
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        raise _refuse(f"a complete {CARD}", f"a card that lacks or garbles {error}") from None
+    _check_weights(bundle.weights, card["weights"])
+    return bundle
+
+
+def write_card(bundle: Bundle) -> None:
+    """Writes `bundle.json` for the weights that already lie in the folder, whole or not at all."""
+    weights = {
+        "file": bundle.weights_file,
+        "sha256": sha256_of(bundle.weights),
+        "num_bytes": bundle.weights.stat().st_size,
+    }
+    evaluations = {
+        name: {
+            "description": evaluation.description,
+            "files": evaluation.files,
+            "labels": evaluation.labels.astype(int).tolist(),
+            "logits": [round(float(logit), 4) for logit in evaluation.logits],
+            "patients": evaluation.patients,
+        }
+        for name, evaluation in bundle.evaluations.items()
+    }
+    card = {
+        "format": FORMAT,
+        "model_version": bundle.model_version,
+        "network": bundle.network,
+        "weights": weights,
+        "input_px": bundle.input_px,
+        "preprocessing": bundle.preprocessing,
+        "temperature": bundle.temperature,
+        "heat_floor": bundle.heat_floor,
+        "operating_points": [asdict(point) for point in bundle.operating_points],
+        "training": bundle.training,
+        "evaluations": evaluations,
+    }
+    write_json(bundle.folder / CARD, card)
+
+
+def _refuse(expected: str, received: str) -> BundleError:
+    return BundleError(
+        expected,
+        received,
+        "This model version gives no verdict: restore its folder from the repository or a backup, "
+        "or run `python -m model train`.",
+    )
+
+
+def _parse(folder: Path, card: Mapping[str, Any]) -> Bundle:
+    if card["format"] != FORMAT:
+        raise _refuse(f"a bundle of format {FORMAT}", f"format {card['format']}")
+    if card["preprocessing"] not in preprocessing.KNOWN:
+        known = ", ".join(preprocessing.KNOWN)
+        raise _refuse(f"preprocessing that this code knows ({known})", card["preprocessing"])
+    if card["network"] not in NETWORKS:
+        raise _refuse(f"a network among {', '.join(NETWORKS)}", card["network"])
+    temperature, heat_floor = float(card["temperature"]), float(card["heat_floor"])
+    if not (0 < temperature < np.inf and 0 < heat_floor < np.inf):
+        raise _refuse("a positive temperature and heat_floor", f"{temperature}, {heat_floor}")
+    return Bundle(
+        folder=folder,
+        model_version=str(card["model_version"]),
+        network=card["network"],
+        weights_file=Path(card["weights"]["file"]).name,
+        input_px=int(card["input_px"]),
+        preprocessing=card["preprocessing"],
+        temperature=temperature,
+        heat_floor=heat_floor,
+        operating_points=tuple(OperatingPoint(**point) for point in card["operating_points"]),
+        evaluations={name: _evaluation(value) for name, value in card["evaluations"].items()},
+        training=dict(card["training"]),
+    )
+
+
+def _evaluation(value: Mapping[str, Any]) -> Evaluation:
+    evaluation = Evaluation(
+        description=value["description"],
+        files=tuple(value["files"]),
+        labels=np.array(value["labels"], int),
+        logits=np.array(value["logits"], np.float32),
+        patients=tuple(value["patients"]),
+    )
+    lengths = {len(evaluation.files), len(evaluation.labels), len(evaluation.logits)}
+    if lengths != {len(evaluation.patients)} or not np.isfinite(evaluation.logits).all():
+        raise ValueError("evaluations")
+    return evaluation
+
+
+def _check_weights(path: Path, expected: Mapping[str, Any]) -> None:
+    if not path.is_file():
+        raise _refuse(f"the weights {path.name}", "no such file")
+    with path.open("rb") as file:
+        if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            raise BundleError(
+                f"the weights {path.name}",
+                "a Git-LFS pointer to them",
+                "Run `git lfs pull` in the repository.",
+            )
+    if sha256_of(path) != expected["sha256"]:
+        raise _refuse(
+            f"weights with the SHA-256 {expected['sha256'][:12]}... of the card",
+            f"a file of {path.stat().st_size:,} bytes with another",
+        )

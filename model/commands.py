@@ -1,0 +1,246 @@
+"""The commands of `python -m model`: each a function that prints and gives the exit status.
+
+Keras is imported inside them, so that `--help` and a wrong argument answer at once.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model import overlay, xray
+from model.bundle import open_bundle
+from model.config import settings
+from model.errors import DataError, PneumoscopeError
+from model.files import write_whole
+from model.prediction import Prediction, check_range, decide
+from model.xray import XRay
+
+FAILED = 2
+_BATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class _Read:
+    file: str
+    xray: XRay | None = None
+    prediction: Prediction | None = None
+    error: Exception | None = None
+
+
+def predict(
+    files: Sequence[str], as_json: bool, threshold: float | None, heatmaps: Path | None
+) -> int:
+    """Reads each file and prints one line for each, in order; 2 when any file failed."""
+    from rich.progress import Progress
+
+    from model.nn.classifier import Classifier
+
+    if threshold is not None:
+        check_range("threshold", threshold, 0, 1)
+    classifier = Classifier.load(settings().bundle)
+    used = classifier.bundle.operating_point().threshold if threshold is None else threshold
+    names = _heatmap_names(files)
+    failed = False
+    with Progress(console=_stderr(), disable=len(files) <= _BATCH_SIZE) as progress:
+        bar = progress.add_task("Reading X-rays", total=len(files))
+        for index, read in enumerate(_read_files(files, classifier)):
+            failed |= read.error is not None
+            print(json.dumps(_as_json(read, used)) if as_json else _as_text(read, used), flush=True)
+            if heatmaps and read.xray and read.prediction and read.prediction.heatmap is not None:
+                _write_heatmap(heatmaps, names[index], read.xray, read.prediction.heatmap)
+            progress.advance(bar)
+    return FAILED if failed else 0
+
+
+def _read_files(files: Sequence[str], classifier: Any) -> Iterator[_Read]:
+    """Decodes and predicts in batches; a file that fails does not stop the others."""
+    for start in range(0, len(files), _BATCH_SIZE):
+        batch = [_decode(file) for file in files[start : start + _BATCH_SIZE]]
+        films = [read.xray for read in batch if read.xray]
+        predictions = iter(classifier.predict(films))
+        for read in batch:
+            if read.xray:
+                yield _Read(read.file, read.xray, next(predictions))
+            else:
+                yield read
+
+
+def _decode(file: str) -> _Read:
+    try:
+        return _Read(file, xray=xray.read(Path(file).read_bytes(), Path(file).name))
+    except PneumoscopeError as error:
+        return _Read(file, error=error)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        return _Read(
+            file, error=DataError("a readable file", reason, "Check the path and its rights.")
+        )
+
+
+def _as_json(read: _Read, threshold: float) -> dict[str, Any]:
+    if read.error or not (read.xray and read.prediction):
+        error = {"type": type(read.error).__name__, "message": str(read.error)}
+        return {"file": read.file, "error": error}
+    decision = decide(read.prediction, threshold)
+    gate = read.prediction.gate
+    return {
+        "file": read.file,
+        "probability": read.prediction.probability,
+        "decision": decision.label if decision else None,
+        "threshold": threshold,
+        "gate": {"status": gate.status, "score": gate.score, "reason": gate.reason},
+        "model_version": read.prediction.model_version,
+        "sha256": read.xray.sha256,
+    }
+
+
+def _as_text(read: _Read, threshold: float) -> str:
+    if read.error or not read.prediction:
+        return f"{read.file}: {read.error}"
+    decision = decide(read.prediction, threshold)
+    if decision is None:
+        return f"{read.file}: refused. {read.prediction.gate.reason}"
+    said = f"{decision.label}, probability {decision.probability:.3f}, threshold {threshold:g}"
+    warning = "" if read.prediction.gate.status == "accepted" else f" {read.prediction.gate.reason}"
+    return f"{read.file}: {said}.{warning}"
+
+
+def _heatmap_names(files: Sequence[str]) -> list[str]:
+    """The stem of each file; the second file of the same stem gets `-2` and so on."""
+    seen: dict[str, int] = {}
+    names = []
+    for file in files:
+        stem = Path(file).stem
+        seen[stem] = seen.get(stem, 0) + 1
+        names.append(stem if seen[stem] == 1 else f"{stem}-{seen[stem]}")
+    return names
+
+
+def _write_heatmap(folder: Path, name: str, film: XRay, heatmap: np.ndarray) -> None:
+    heat = overlay.stretch(heatmap, film.pixels.shape)
+    png = overlay.png(overlay.overlay(film.display(), heat))
+    write_whole(folder / f"{name}.overlay.png", lambda path: path.write_bytes(png))
+    write_whole(folder / f"{name}.heatmap.npy", lambda path: np.save(path, heat))
+
+
+def evaluate(data: Path, split: str | None, bundle: Path | None, as_json: bool, keep: bool) -> int:
+    """Reads a split and prints its figures; `keep` also writes them into the bundle's card."""
+    from model.nn import evaluate as evaluation
+    from model.nn.classifier import Classifier
+    from model.nn.dataset import read_folder
+
+    examples = read_folder(data, split)
+    classifier = Classifier.load(bundle or settings().bundle)
+    readings = evaluation.read_all(classifier, examples)
+    if keep:
+        evaluation.record(classifier.bundle, split or data.name, readings)
+    result = evaluation.figures(classifier.bundle, readings)
+    print(json.dumps(result) if as_json else _table(result))
+    return 0
+
+
+def _table(result: dict[str, Any]) -> str:
+    lines = []
+    for name, value in result.items():
+        if name.endswith("_ci"):
+            continue
+        shown = f"{value:.4f}" if isinstance(value, float) else str(value)
+        interval = result.get(f"{name}_ci")
+        if interval:
+            shown += f"  95 % interval {interval[0]:.4f} to {interval[1]:.4f}"
+        lines.append(f"{name:<14}{shown}")
+    return "\n".join(lines)
+
+
+def train(data: Path, out: Path, config: str, changes: list[str]) -> int:
+    """Trains on `data` and writes a bundle to `out`."""
+    from model.nn.dataset import read_folder
+    from model.nn.recipe import recipe
+    from model.nn.release import release
+    from model.nn.train import train as run
+
+    chosen = recipe(config, changes)
+    split = "train" if (data / "train").is_dir() else None
+    trained = run(chosen, read_folder(data, split), out / "run")
+    bundle = release(trained, out)
+    print(f"Wrote {bundle.model_version}. Serve it with XRAY_BUNDLE={out}.")
+    return 0
+
+
+def doctor() -> int:
+    """Checks this installation: one line a check, with a hint for each that failed."""
+    checks = [_check_packages, _check_bundle, _check_prediction, _check_home]
+    failed = False
+    for check in checks:
+        name = check.__name__.removeprefix("_check_")
+        try:
+            print(f"ok    {name:<11} {check()}", flush=True)
+        except PneumoscopeError as error:
+            failed = True
+            print(f"FAIL  {name:<11} {error}", flush=True)
+    return FAILED if failed else 0
+
+
+def _check_packages() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    names = ("streamlit", "tensorflow", "keras", "numpy", "pydicom")
+    try:
+        python = ".".join(str(part) for part in sys.version_info[:3])
+        return ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in names)])
+    except PackageNotFoundError as error:
+        raise PneumoscopeError(
+            f"the package {error.name}", "none", "Run `pip install -r requirements.txt`."
+        ) from None
+
+
+def _check_bundle() -> str:
+    bundle = open_bundle(settings().bundle)
+    return f"{bundle.model_version}, evaluated on {', '.join(bundle.evaluations)}"
+
+
+def _check_prediction() -> str:
+    """Reads a synthetic film, from decoding to heatmap."""
+    import time
+
+    import cv2
+
+    from model.nn.classifier import Classifier
+
+    rows, columns = np.mgrid[-1:1:256j, -1:1:256j]
+    film = (127 + 80 * np.cos(3 * columns) * np.cos(2 * rows)).astype(np.uint8)
+    data = cv2.imencode(".png", film)[1].tobytes()
+    classifier = Classifier.load(settings().bundle)
+    began = time.perf_counter()
+    prediction = classifier.predict([xray.read(data, "doctor.png")])[0]
+    if prediction.probability is None:
+        raise PneumoscopeError(
+            "a probability for a test image", prediction.gate.reason, "Report this as a bug."
+        )
+    seconds = time.perf_counter() - began
+    return f"one X-ray in {seconds * 1000:.0f} ms, {classifier.precision}"
+
+
+def _check_home() -> str:
+    home = settings().home
+    try:
+        write_whole(home / "doctor", lambda path: path.write_text("ok"))
+        (home / "doctor").unlink()
+    except OSError as error:
+        raise PneumoscopeError(
+            "a folder for runtime data that can be written",
+            error.strerror or type(error).__name__,
+            "Set XRAY_HOME to such a folder.",
+        ) from None
+    return "runtime data can be written"
+
+
+def _stderr() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True)

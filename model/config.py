@@ -1,0 +1,32 @@
+"""Settings, read once from the environment and frozen."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an installation may set.
+
+    home: runtime data (`XRAY_HOME`); git-ignored, `.data/` beside the code unless set.
+    bundle: folder of the model version that is served (`XRAY_BUNDLE`).
+    max_file_bytes, max_pixels: limits on one uploaded file.
+    """
+
+    home: Path
+    bundle: Path
+    max_file_bytes: int = 50 * 1024 * 1024
+    max_pixels: int = 64 * 1000 * 1000
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings(
+        home=Path(os.environ.get("XRAY_HOME", ROOT / ".data")),
+        bundle=Path(os.environ.get("XRAY_BUNDLE", ROOT / "model" / "weights")),
+    )

@@ -1,0 +1,42 @@
+"""The exceptions that Pneumoscope raises on purpose.
+
+PneumoscopeError
+ +-- XRayError         a file that is no readable X-ray
+ |    +-- TooLarge     over the limits on bytes or pixels, refused before it is unpacked
+ +-- BundleError       a model version that does not check: it gives no verdict
+ +-- DataError         a data set folder that cannot be used as asked
+ +-- ConfigError       a setting that is unknown or out of range
+
+Each message says what was expected, what was received and what to do. It is meant for the
+person in front of the screen, so it holds no path of the server and nothing that names a patient.
+"""
+
+
+class PneumoscopeError(Exception):
+    """Base class. `str(error)` is one paragraph: expected, received, what to do."""
+
+    def __init__(self, expected: str, received: str, todo: str) -> None:
+        super().__init__(f"Expected {expected}. Received: {received}. {todo}")
+        self.expected = expected
+        self.received = received
+        self.todo = todo
+
+
+class XRayError(PneumoscopeError):
+    """The bytes cannot be read as an X-ray."""
+
+
+class TooLarge(XRayError):
+    """The file or the image in it is over the limits of `model.config`."""
+
+
+class BundleError(PneumoscopeError):
+    """The files of a model version are missing, damaged, or made for other code."""
+
+
+class DataError(PneumoscopeError):
+    """A data set folder has not the layout, the files or the labels that were asked for."""
+
+
+class ConfigError(PneumoscopeError):
+    """A setting has a name or a value that this program does not know."""

@@ -1,0 +1,1 @@
+"""Everything that needs Keras: the only package that imports TensorFlow or Keras."""

@@ -1,0 +1,99 @@
+"""Classifier.load(folder).predict(xrays): a checked bundle, ready to read X-rays."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from model import bundle as bundles
+from model.bundle import Bundle
+from model.metrics import calibrate
+from model.nn import gate, network
+from model.nn.gradcam import grad_cam, heatmap
+from model.prediction import Prediction
+from model.preprocessing import pixel_values
+from model.xray import XRay
+
+BATCH_SIZE = 16
+
+
+def fastest_precision() -> str:
+    """`bfloat16` where the processor multiplies in it, else `float32`."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return "float32"
+    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
+
+
+def load_network(bundle: Bundle) -> keras.Model:
+    """The bundle's network in float32, as `keras.saving.load_model` opens it."""
+    return keras.saving.load_model(bundle.weights, compile=False)
+
+
+class Classifier:
+    """One model version in memory. Threads may share it."""
+
+    def __init__(self, bundle: Bundle, precision: str | None = None) -> None:
+        """`precision` is `float32` or `bfloat16`; by default the processor's fastest."""
+        self.bundle = bundle
+        self.precision = precision or fastest_precision()
+        self.num_passes = 0
+        self._lock = threading.Lock()
+        self._pass = _compile(bundle, self.precision)
+        # The first pass traces and allocates: better now than on somebody's X-ray.
+        self.evidence(np.zeros((1, bundle.input_px, bundle.input_px, 3), np.float32))
+
+    @classmethod
+    def load(cls, folder: Path, precision: str | None = None) -> "Classifier":
+        """Opens and checks the bundle in `folder`. Raises BundleError."""
+        return cls(bundles.open_bundle(Path(folder)), precision)
+
+    def predict(self, xrays: Sequence[XRay]) -> list[Prediction]:
+        """One Prediction for each X-ray, in order; refused ones take no part in the pass."""
+        gates = [gate.check(xray) for xray in xrays]
+        accepted = [i for i, verdict in enumerate(gates) if verdict.status != "refused"]
+        version = self.bundle.model_version
+        predictions = [Prediction(None, None, None, verdict, version) for verdict in gates]
+        for start in range(0, len(accepted), BATCH_SIZE):
+            chosen = accepted[start : start + BATCH_SIZE]
+            films = [xrays[i].display() for i in chosen]
+            logits, evidence = self.evidence(pixel_values(films, self.bundle.input_px))
+            probabilities = calibrate(logits, self.bundle.temperature)
+            for i, logit, probability, map_ in zip(
+                chosen, logits, probabilities, evidence, strict=True
+            ):
+                heat = heatmap(map_, self.bundle.heat_floor)
+                predictions[i] = Prediction(
+                    float(probability), float(logit), heat, gates[i], version
+                )
+        return predictions
+
+    def evidence(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """pixel_values (N, size, size, 3) -> logits (N,) and evidence maps (N, h, w), unscaled."""
+        with self._lock:
+            self.num_passes += len(values)
+            logits, evidence = self._pass(tf.constant(values))
+        return logits.numpy(), evidence.numpy()
+
+
+def _compile(bundle: Bundle, precision: str) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """One graph from pixel_values to (logits, evidence), convolutions in `precision`."""
+    size_px = bundle.input_px
+    model = network.vgg16(size_px, dtype=precision)
+    model.set_weights(load_network(bundle).get_weights())
+    features = model.get_layer(network.LAST_CONV).output
+    extractor = keras.Model(model.input, features)
+    head = keras.Model(features, model.output)
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, size_px, size_px, 3), tf.float32)],
+        jit_compile=False,
+    )
+    def run(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return grad_cam(extractor(values), head)
+
+    return run

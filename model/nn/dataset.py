@@ -1,0 +1,150 @@
+"""A folder of labelled X-rays -> examples, splits by patient, batches with augmentation.
+
+Imports Keras for its batch protocol only; images are read and changed with OpenCV, whose warps
+cost microseconds where random layers on a CPU cost milliseconds.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+
+from model import preprocessing
+from model.errors import DataError
+
+LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
+SUFFIXES = {".jpeg", ".jpg", ".png"}
+Augment = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled file. `patient` is the coarse key: nothing with the same key may be split."""
+
+    path: Path
+    label: int
+    patient: str
+    sha256: str
+
+
+def read_folder(folder: Path, split: str | None = None) -> list[Example]:
+    """Every image in `folder[/split]/{NORMAL,PNEUMONIA}`, sorted by path.
+
+    Identical files under different names share one patient key. Raises DataError when a class
+    folder is missing or empty.
+    """
+    top = folder / split if split else folder
+    examples: list[Example] = []
+    key_of: dict[str, str] = {}
+    for name, label in LABELS.items():
+        paths = sorted(p for p in (top / name).glob("*") if p.suffix.lower() in SUFFIXES)
+        if not paths:
+            raise DataError(
+                f"images in {top.name}/NORMAL and {top.name}/PNEUMONIA",
+                f"none in {top.name}/{name}",
+                "Give a folder with these two folders, or with train/ and test/ that have them.",
+            )
+        for path in paths:
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            patient = key_of.setdefault(sha256, patient_key(path.stem))
+            examples.append(Example(path, label, patient, sha256))
+    return examples
+
+
+def patient_key(stem: str) -> str:
+    """Patient of a file of Kermany et al., by the number alone; else the file is its own patient.
+
+    `person12_bacteria_3` and `person12_virus_9` may be two children: the coarser key keeps them
+    together. `NORMAL2-IM-0385-0001` and `IM-0385-0001` likewise.
+    """
+    if match := re.match(r"(person|(?:NORMAL2-)?IM-)0*(\d+)", stem):
+        return ("person" if match[1] == "person" else "normal") + match[2]
+    return stem
+
+
+def data_hash(examples: Sequence[Example]) -> str:
+    """SHA-256 over label and content of every example, whatever the file names and order."""
+    lines = sorted(f"{example.label} {example.sha256}" for example in examples)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def split_by_patient(
+    examples: Sequence[Example], folds: int, seed: int
+) -> tuple[list[Example], list[Example]]:
+    """(training, validation): one of `folds` stratified folds, no patient on both sides."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels = [example.label for example in examples]
+    groups = [example.patient for example in examples]
+    folding = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    train, validation = next(folding.split(labels, labels, groups))
+    return [examples[i] for i in train], [examples[i] for i in validation]
+
+
+def load_greys(examples: Sequence[Example]) -> list[np.ndarray]:
+    """Each file as (224, 224) uint8, in order. Raises DataError for a file that cannot be read."""
+    greys = []
+    for example in examples:
+        grey = cv2.imread(str(example.path), cv2.IMREAD_GRAYSCALE)
+        if grey is None:
+            raise DataError(
+                "a JPEG or PNG image", f"{example.path.name}, unreadable", "Take it out."
+            )
+        greys.append(preprocessing.resize(grey, preprocessing.BASE_PX))
+    return greys
+
+
+class Batches(keras.utils.PyDataset):
+    """(pixel_values, label, weight) batches; the order and the augmentation follow from the seed.
+
+    `augment=None` keeps order and images as they are. Weights make both classes count the same.
+    """
+
+    def __init__(
+        self,
+        greys: Sequence[np.ndarray],
+        labels: np.ndarray,
+        size_px: int,
+        batch_size: int,
+        seed: int = 0,
+        augment: Augment | None = None,
+    ) -> None:
+        super().__init__(workers=1, max_queue_size=4)
+        self.greys, self.labels, self.size_px = greys, labels.astype(np.float32), size_px
+        self.batch_size, self.seed, self.augment = batch_size, seed, augment
+        share = np.bincount(labels.astype(int), minlength=2) / len(labels)
+        self.class_weight = 0.5 / np.maximum(share, 1e-9)
+        self.epoch = 0
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        self.order = np.arange(len(self.greys))
+        if self.augment:
+            np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
+
+    def __len__(self) -> int:
+        # In training the last, smaller batch is left out: its batch statistics would be poor.
+        count = len(self.greys) / self.batch_size
+        return max(1, int(count)) if self.augment else int(np.ceil(count))
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        if self.augment:
+            rng = np.random.default_rng([self.seed, self.epoch, index])
+            images = [self.augment(self.greys[i], self.size_px, rng) for i in chosen]
+            batch = np.stack([preprocessing.standardise(image) for image in images])
+            values = np.repeat(batch[..., None], 3, axis=-1)  # (N, H, W, 3)
+        else:
+            values = preprocessing.pixel_values([self.greys[i] for i in chosen], self.size_px)
+        labels = self.labels[chosen]
+        return values, labels[:, None], self.class_weight[labels.astype(int)].astype(np.float32)
+
+    def on_epoch_end(self) -> None:
+        """Keras calls this between epochs: the next one has its own order and augmentation."""
+        self.epoch += 1
+        self._shuffle()

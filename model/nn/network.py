@@ -1,0 +1,93 @@
+"""The networks, each a flat functional Keras model that ends in one logit.
+
+VGG16 is Simonyan & Zisserman 2015 (arXiv:1409.1556), configuration D, with the fully connected
+layers replaced by global average pooling, dropout and one unit. Layers are flat, never a nested
+model: Grad-CAM has to reach `block5_conv3` by name.
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # (filters, convolutions)
+LAST_CONV = "block5_conv3"
+BATCH_NORM_EPSILON = 1e-3
+IMAGENET_PIXEL_SPREAD = 58.0
+
+
+def vgg16(
+    size_px: int | None = None,
+    *,
+    batch_norm: bool = False,
+    dropout: float = 0.4,
+    dtype: str | None = None,
+) -> keras.Model:
+    """VGG16 from (N, size_px, size_px, 3) to a logit (N, 1); `size_px=None` takes any size.
+
+    `batch_norm` puts batch normalisation between convolution and ReLU for training;
+    `fold_batch_norm` takes it out again. `dtype` is a Keras dtype policy; the logit is float32.
+    """
+    pixel_values = keras.Input((size_px, size_px, 3), name="pixel_values")
+    x = pixel_values
+    for block, (filters, convolutions) in enumerate(VGG16_BLOCKS, start=1):
+        for conv in range(1, convolutions + 1):
+            x = _conv(x, filters, f"block{block}_conv{conv}", batch_norm, dtype)
+        if block < len(VGG16_BLOCKS):
+            x = layers.MaxPooling2D(2, name=f"block{block}_pool", dtype=dtype)(x)
+    x = layers.GlobalAveragePooling2D(name="pool", dtype="float32")(x)  # (N, 512)
+    x = layers.Dropout(dropout, name="dropout", dtype="float32")(x)
+    logit = layers.Dense(1, name="logit", dtype="float32")(x)  # (N, 1)
+    return keras.Model(pixel_values, logit, name="vgg16")
+
+
+def _conv(
+    x: keras.KerasTensor, filters: int, name: str, batch_norm: bool, dtype: str | None
+) -> keras.KerasTensor:
+    conv = layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        activation=None if batch_norm else "relu",
+        kernel_initializer="he_normal",
+        name=name,
+        dtype=dtype,
+    )
+    x = conv(x)
+    if not batch_norm:
+        return x
+    x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, name=f"{name}_bn", dtype=dtype)(x)
+    return layers.ReLU(name=f"{name}_relu", dtype=dtype)(x)
+
+
+def fold_batch_norm(trained: keras.Model, plain: keras.Model) -> None:
+    """Copies `trained` (with batch normalisation) into `plain` (without), same outputs.
+
+    y = gamma (Wx + b - mean) / sqrt(var + eps) + beta, the inference form of Ioffe & Szegedy 2015
+    (arXiv:1502.03167, eq. in algorithm 2), is one convolution with scaled weights.
+    """
+    for layer in plain.layers:
+        if not layer.weights:
+            continue
+        weights = trained.get_layer(layer.name).get_weights()
+        if isinstance(layer, layers.Conv2D):
+            kernel, bias = weights  # (3, 3, C_in, C_out), (C_out,)
+            norm = trained.get_layer(f"{layer.name}_bn")
+            gamma, beta, mean, variance = norm.get_weights()
+            scale = gamma / np.sqrt(variance + norm.epsilon)
+            weights = [kernel * scale, (bias - mean) * scale + beta]
+        layer.set_weights(weights)
+
+
+def load_imagenet(network: keras.Model) -> None:
+    """Puts the ImageNet weights of keras.applications into the convolutions (downloads 59 MB).
+
+    Those weights expect pixels minus their mean, in steps of 1/255; ours are standardised. All
+    three channels hold the same grey, so scaling the first kernel by ImageNet's standard deviation
+    (58 of 255) is all that it takes to feed them our pixel_values.
+    """
+    imagenet = keras.applications.VGG16(weights="imagenet", include_top=False)
+    for layer in network.layers:
+        if isinstance(layer, layers.Conv2D):
+            kernel, bias = imagenet.get_layer(layer.name).get_weights()
+            scale = IMAGENET_PIXEL_SPREAD if layer.name == "block1_conv1" else 1.0
+            layer.set_weights([kernel * scale, bias])

@@ -1,0 +1,36 @@
+"""A heatmap over an X-ray, as pixels."""
+
+import cv2
+import numpy as np
+
+COLORMAP = cv2.COLORMAP_INFERNO
+OPACITY = 0.55
+# Heat below the first is not drawn, from the second on it is drawn at full opacity.
+HEAT_FROM, HEAT_FULL = 0.05, 0.5
+
+
+def stretch(heatmap: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Heat (h, w) on the network's grid -> (H, W) float32 0..1 on the X-ray, bilinear."""
+    height, width = shape[:2]
+    heat = cv2.resize(heatmap.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.clip(heat, 0, 1)
+
+
+def overlay(film: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Film (H, W) uint8 and heat (H, W) 0..1 -> RGB (H, W, 3) uint8, as the viewer first shows it.
+
+    The heat's weight grows with the heat, in a smooth step: where there is none, the film is
+    untouched.
+    """
+    level = (heat * 255).round().astype(np.uint8)
+    colors = cv2.applyColorMap(level, COLORMAP)[..., ::-1]  # (H, W, 3)
+    part = np.clip((heat - HEAT_FROM) / (HEAT_FULL - HEAT_FROM), 0, 1)
+    weight = (OPACITY * part * part * (3 - 2 * part))[..., None]  # (H, W, 1)
+    return (film[..., None] * (1 - weight) + colors * weight).round().astype(np.uint8)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """RGB (H, W, 3) or grey (H, W), uint8 -> a PNG file. Speed before size."""
+    if pixels.ndim == 3:
+        pixels = pixels[..., ::-1]
+    return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()

@@ -1,0 +1,70 @@
+"""Intended use, limits, data and licences."""
+
+import streamlit as st
+
+from model.errors import BundleError
+from pages.shared import services
+
+st.title("About Pneumoscope")
+st.markdown(
+    """
+Pneumoscope shows how likely it is that a child's chest X-ray shows pneumonia, where a VGG16
+classifier found evidence for it, and what a decision at your threshold would mean for a hundred
+children.
+
+**Intended use.** Research and teaching. It is not a medical device, it has not been tested in a
+clinic, and it does not replace the reading of a film.
+
+**What it cannot do.**
+- It knows one question: pneumonia or not. Other findings are neither seen nor excluded.
+- It was trained on antero-posterior films of children of one to five years from one hospital. On
+  other ages, machines and views its figures do not hold.
+- The heatmap shows *where* evidence was found, not *why*, and it is coarse.
+- Its refusals are cheap checks (colour, size, contrast): it may accept an image that is no chest
+  X-ray.
+
+**What is kept.** Nothing. A film stays in the memory of your session and is gone with it. Of a
+DICOM file only the pixels, the modality, the view, the age and the pixel spacing are read.
+"""
+)
+
+try:
+    bundle = services.bundle()
+except BundleError as error:
+    st.error(str(error), icon=":material/error:")
+else:
+    training = bundle.training
+    st.markdown(
+        f"""
+**The classifier.** Version `{bundle.model_version}`: {bundle.network.upper()}, read at
+{bundle.input_px} x {bundle.input_px} px, trained on {training["num_training"]:,} X-rays and chosen
+on {training["num_validation"]:,} of other children, temperature {bundle.temperature:.2f}.
+"""
+    )
+    st.table(
+        [
+            {
+                "Operating point": point.name,
+                "Threshold": f"{point.threshold:g}",
+                "Rule": point.rule,
+                "Chosen on": point.chosen_on,
+            }
+            for point in bundle.operating_points
+        ]
+    )
+
+st.markdown(
+    """
+**Data.** D. Kermany, K. Zhang, M. Goldbaum: *Labeled Optical Coherence Tomography (OCT) and Chest
+X-Ray Images for Classification*, Mendeley Data,
+[doi 10.17632/rscbjbr9sj](https://doi.org/10.17632/rscbjbr9sj), CC BY 4.0.
+
+**Samples.** Synthetic: drawn by a program, of no patient. They were tuned until the classifier read
+them as meant, so they show how the tool works and say nothing about how good it is.
+
+**Methods.** VGG16: Simonyan and Zisserman 2015. Grad-CAM: Selvaraju et al. 2017. Temperature
+scaling: Guo et al. 2017. Intervals: Wilson 1927.
+
+**Licence.** MIT, code and weights.
+"""
+)

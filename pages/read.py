@@ -1,0 +1,174 @@
+"""One X-ray: upload or sample -> probability, heatmap, decision at the threshold."""
+
+import base64
+
+import streamlit as st
+
+from pages.shared import decision, services
+from pages.shared.services import Reading
+from pages.shared.viewer import NO_EVIDENCE, viewer
+
+KEPT = 8  # readings a session holds; the oldest is let go
+PENDING = "Reading the X-ray ..."
+
+
+def page() -> None:
+    """Lays the page out; everything that depends on the threshold is in `decision.panel`."""
+    inbox, strip = st.columns([2, 3], vertical_alignment="center")
+    with inbox:
+        uploads = st.file_uploader(
+            "Drop chest X-rays here: JPEG, PNG, TIFF, BMP, WebP or DICOM",
+            accept_multiple_files=True,
+            key="read.upload",
+            help="Files stay in this session's memory and are gone when you close the page.",
+        )
+    _take_in(uploads)
+    with strip:
+        _samples()
+    _choose()
+    reading = _readings().get(st.session_state.get("read.selected", ""))
+    if reading is None:
+        st.html(
+            '<div class="empty-film"><p>Drop an X-ray above or choose a sample.</p>'
+            "<p>You will see the film, where the classifier found evidence for pneumonia, its "
+            "probability, and what a decision at your threshold means.</p></div>"
+        )
+    elif reading.xray is None:
+        st.error(reading.error, icon=":material/broken_image:")
+    else:
+        _show(reading)
+    services.classifier_ready()  # from here on it loads while the visitor looks around
+
+
+def _readings() -> dict[str, Reading]:
+    return st.session_state.setdefault("read.readings", {})
+
+
+def _add(reading: Reading) -> None:
+    readings = _readings()
+    readings.pop(reading.id, None)
+    readings[reading.id] = reading
+    while len(readings) > KEPT:
+        readings.pop(next(iter(readings)))
+    st.session_state["read.selected"] = reading.id
+
+
+def _take_in(uploads: list) -> None:
+    """Decodes what was uploaded since the last run; the first readable new film is selected."""
+    seen: set[str] = st.session_state.setdefault("read.seen", set())
+    new = [upload for upload in uploads if upload.file_id not in seen]
+    for upload in reversed(new):
+        seen.add(upload.file_id)
+        _add(services.decode(upload.getvalue(), upload.name))
+    readable = [r.id for r in reversed(_readings().values()) if r.xray and not r.synthetic]
+    if new and readable:
+        st.session_state["read.selected"] = readable[0]
+
+
+def _samples() -> None:
+    """A strip of thumbnails: a click reads the sample like an upload."""
+    st.caption("Samples: synthetic films, made by a program")
+    thumbnails = services.sample_thumbnails()
+    with st.container(key="read-samples", horizontal=True, gap="small"):
+        for sample, thumbnail in zip(services.samples(), thumbnails, strict=True):
+            picture = base64.b64encode(thumbnail).decode()
+            if st.button(
+                f"![](data:image/png;base64,{picture}) {sample.label}",
+                key=f"read.sample.{sample.path.name}",
+                help=f"{sample.title} (synthetic)",
+            ):
+                _add(services.decode(sample.path.read_bytes(), sample.path.name, synthetic=True))
+
+
+def _choose() -> None:
+    """Which of several films is shown."""
+    readings = _readings()
+    if len(readings) < 2:
+        return
+    st.pills(
+        "Film",
+        list(reversed(readings)),
+        format_func=lambda id_: _title(readings[id_]),
+        key="read.selected",
+        label_visibility="collapsed",
+        required=True,
+    )
+
+
+def _title(reading: Reading) -> str:
+    failed = ":material/broken_image: " if reading.xray is None else ""
+    return failed + reading.name.replace("[", "(").replace("]", ")")
+
+
+def _show(reading: Reading) -> None:
+    film = reading.xray
+    assert film is not None
+    if services.classifier_ready():
+        services.predict(reading)
+    prediction = reading.prediction
+    left, right = st.columns([5, 3], gap="medium")
+    with left:
+        viewer(
+            film.pixels,
+            film.window,
+            prediction.heatmap if prediction else None,
+            key="read.viewer",
+            height_px=600,
+            film_id=film.sha256,
+            note="synthetic" if reading.synthetic else "",
+            empty=_why_no_heatmap(reading),
+        )
+        _facts(reading)
+    with right:
+        if reading.error:
+            st.error(reading.error, icon=":material/error:")
+        elif prediction:
+            decision.panel(reading)
+        else:
+            _wait()
+
+
+def _why_no_heatmap(reading: Reading) -> str:
+    if reading.error:
+        return "No verdict, so no heatmap."
+    if reading.prediction is None:
+        return PENDING
+    if reading.prediction.heatmap is None:
+        return "Refused, so no heatmap."
+    return NO_EVIDENCE
+
+
+def _wait() -> None:
+    """Holds this run until the classifier has loaded, then starts the next one.
+
+    The film is on the screen meanwhile. Waiting inside one run, not by reruns on a timer: Streamlit
+    collects garbage after every run, and that holds up the very loading that is waited for.
+    """
+    st.subheader(PENDING)
+    status = st.empty()
+    while not services.classifier_ready(wait_seconds=0.2):
+        # A call to Streamlit is where it can end this run when the visitor does something else.
+        status.caption("The classifier is loading. This happens once, after the server's start.")
+    st.rerun()
+
+
+def _facts(reading: Reading) -> None:
+    """What is known of the file, in one quiet line, and the reader's notes."""
+    film = reading.xray
+    assert film is not None
+    height, width = film.pixels.shape
+    facts = [film.kind, f"{width} x {height} px", f"{film.num_bytes / 1e6:.1f} MB"]
+    facts += [fact for fact in (film.modality, film.view) if fact]
+    if film.age_years is not None:
+        facts.append(f"age {film.age_years:.1f} years")
+    if film.pixel_spacing_mm:
+        facts.append(f"{film.pixel_spacing_mm[0]:.2f} mm a pixel")
+    if reading.prediction:
+        facts.append(f"gate: {reading.prediction.gate.status}")
+        facts.append(f"model {reading.prediction.model_version}")
+    st.caption(" · ".join(facts))
+    for note in film.notes:
+        st.caption(f":material/info: {note}")
+
+
+page()

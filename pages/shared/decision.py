@@ -1,0 +1,175 @@
+"""The panel beside the film: verdict, threshold, and what that threshold does to children.
+
+One fragment: a move of the threshold reruns this panel only. Nothing in it needs a forward pass.
+"""
+
+import math
+
+import streamlit as st
+
+from model import metrics
+from model.bundle import Bundle
+from model.prediction import Decision, OperatingPoint, decide
+from pages.shared import drawing, services
+from pages.shared.services import Reading
+
+NAMES = {
+    "screening": "Screening",
+    "default": "Default",
+    "balanced": "Balanced",
+    "rule-in": "Rule-in",
+}
+WORDS = {
+    "pneumonia": "Pneumonia likely",
+    "normal": "Pneumonia unlikely",
+    "refer": "Uncertain: refer for reading",
+}
+
+
+@st.fragment
+def panel(reading: Reading) -> None:
+    """Verdict and threshold for one reading; for a refused X-ray the reason and no probability."""
+    prediction = reading.prediction
+    assert prediction is not None
+    if prediction.probability is None:
+        st.warning(
+            f"**Refused: no probability is given.** {prediction.gate.reason}",
+            icon=":material/block:",
+        )
+        return
+    bundle = services.bundle()
+    _start(bundle)
+    threshold, band = st.session_state["read.threshold"], st.session_state["read.band"]
+    decided = decide(prediction, threshold, band)
+    assert decided is not None
+    if prediction.gate.status == "unusual":
+        st.warning(prediction.gate.reason, icon=":material/warning:")
+    split = _split_name(bundle)
+    drawing.show(_verdict(decided, bundle, split))
+    _controls(bundle)
+    _consequences(split, bundle)
+    _downloads(reading)
+
+
+def _start(bundle: Bundle) -> None:
+    """The threshold of the address, or the default operating point, on the first run."""
+    state = st.session_state
+    if "read.threshold" not in state:
+        state["read.threshold"] = _from_address(bundle.operating_point().threshold)
+    state.setdefault("read.band", 0.0)
+    state.setdefault("read.prevalence", 12.0)
+    # Widgets of a page that was left lose their keys: they are set again from what is kept.
+    state.setdefault("read.slider", state["read.threshold"])
+    state.setdefault("read.typed", state["read.threshold"])
+
+
+def _from_address(default: float) -> float:
+    """`?t=0.42`, if it is a number from 0 to 1."""
+    try:
+        threshold = float(st.query_params.get("t", default))
+    except ValueError:
+        return default
+    return threshold if 0 <= threshold <= 1 else default
+
+
+def _set(threshold: float) -> None:
+    st.session_state["read.threshold"] = threshold
+    st.session_state["read.slider"] = threshold
+    st.session_state["read.typed"] = threshold
+    st.query_params["t"] = f"{threshold:g}"
+
+
+def _verdict(decided: Decision, bundle: Bundle, split: str) -> str:
+    scale = drawing.scale(decided, bundle.evaluations[split].labels, bundle.probabilities(split))
+    return (
+        f'<div class="decision {decided.label}" role="status">'
+        f'<p class="words">{drawing.sign(decided.label)}{WORDS[decided.label]}</p>'
+        f'<p class="figure"><span>probability of pneumonia</span>'
+        f"<b>{decided.probability:.2f}</b></p>{scale}</div>"
+    )
+
+
+def _controls(bundle: Bundle) -> None:
+    wide, narrow = st.columns([3, 1], vertical_alignment="bottom")
+    wide.slider(
+        "Threshold: pneumonia from here on",
+        0.0,
+        1.0,
+        step=0.01,
+        key="read.slider",
+        on_change=lambda: _set(st.session_state["read.slider"]),
+    )
+    narrow.number_input(
+        "Threshold, typed",
+        0.0,
+        1.0,
+        step=0.01,
+        format="%.3f",
+        key="read.typed",
+        label_visibility="collapsed",
+        on_change=lambda: _set(st.session_state["read.typed"]),
+    )
+    with st.container(horizontal=True, gap="small", key="read-points"):
+        for point in bundle.operating_points:
+            _point(point)
+
+
+def _point(point: OperatingPoint) -> None:
+    chosen = math.isclose(st.session_state["read.threshold"], point.threshold, abs_tol=1e-9)
+    st.button(
+        NAMES.get(point.name, point.name),
+        key=f"read.point.{point.name}",
+        type="primary" if chosen else "secondary",
+        help=f"{point.threshold:g}: {point.rule}, chosen on the {point.chosen_on}",
+        on_click=_set,
+        args=(point.threshold,),
+    )
+
+
+def _split_name(bundle: Bundle) -> str:
+    """The split whose figures are shown: the one that chose nothing, where the bundle has it."""
+    return "test" if "test" in bundle.evaluations else next(iter(bundle.evaluations))
+
+
+def _consequences(split: str, bundle: Bundle) -> None:
+    threshold = st.session_state["read.threshold"]
+    shown = services.consequences(split, threshold)
+    drawing.show(drawing.rates(shown, bundle.evaluations[split].description))
+    left, right = st.columns(2)
+    prevalence = left.number_input(
+        "Prevalence, % of such children",
+        0.1,
+        99.9,
+        step=1.0,
+        format="%.1f",
+        key="read.prevalence",
+        help="How many of 100 children whom you would X-ray like this one have pneumonia.",
+    )
+    right.number_input(
+        "Uncertain band, +/-",
+        0.0,
+        0.5,
+        step=0.01,
+        format="%.2f",
+        key="read.band",
+        help="A probability closer to the threshold than this is referred for reading.",
+    )
+    ppv, npv = metrics.predictive_values(shown.sensitivity, shown.specificity, prevalence / 100)
+    numbers = metrics.natural_numbers(
+        shown.sensitivity.value, shown.specificity.value, prevalence / 100
+    )
+    drawing.show(drawing.children(numbers, ppv, npv))
+
+
+def _downloads(reading: Reading) -> None:
+    assert reading.xray is not None
+    stem = reading.name.rsplit(".", 1)[0]
+    st.download_button(
+        "Overlay as PNG",
+        data=lambda: services.overlay_png(reading),
+        file_name=f"{stem}.overlay.png",
+        mime="image/png",
+        icon=":material/download:",
+        on_click="ignore",
+        key="read.download",
+    )

@@ -1,0 +1,37 @@
+"""What surrounds every page: title, style, theme, the sentence on intended use."""
+
+import streamlit as st
+
+from model.config import ROOT
+
+INTENDED_USE = (
+    "Decision support for research and teaching on chest X-rays of children. Not a medical device."
+)
+
+# Streamlit starts in the theme that the browser prefers, and no setting changes that. A reading
+# room is dark, so the first visit says so once; what the visitor chooses later in the menu stays.
+_DARK_AT_FIRST = """
+export default function () {
+  const visited = "pneumoscope-theme-" + location.pathname;
+  if (localStorage.getItem(visited)) return;
+  localStorage.setItem(visited, "1");
+  if (matchMedia("(prefers-color-scheme: dark)").matches) return;
+  localStorage.setItem("stActiveTheme-" + location.pathname + "-v2", '"Dark"');
+  location.reload();
+}
+"""
+_dark_at_first = st.components.v2.component("pneumoscope_dark_at_first", js=_DARK_AT_FIRST)
+
+
+def begin() -> None:
+    """Page settings and style; the first call of every script run."""
+    assets = ROOT / "assets"
+    st.set_page_config("Pneumoscope", page_icon=assets / "icon.png", layout="wide")
+    st.logo(assets / "logo.svg", size="large")
+    st.html(assets / "style.css")
+
+
+def end() -> None:
+    """The foot of the page."""
+    st.caption(INTENDED_USE)
+    _dark_at_first(key="frame.dark_at_first")

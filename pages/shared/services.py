@@ -1,0 +1,165 @@
+"""The one place that wires model/ to the pages.
+
+Keras takes seconds to load, so `classifier()` starts it in a thread of its own and the pages paint
+meanwhile. What depends on the film of one visitor stays in that visitor's session.
+"""
+
+import gc
+import json
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from model import metrics, overlay, xray
+from model.bundle import Bundle, open_bundle
+from model.config import ROOT, settings
+from model.errors import PneumoscopeError
+from model.prediction import Prediction
+from model.xray import XRay
+
+if TYPE_CHECKING:
+    from model.nn.classifier import Classifier
+
+SAMPLES = ROOT / "assets" / "samples"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Reading:
+    """One file of a visitor: the X-ray or what is wrong with it, and later the prediction."""
+
+    name: str
+    xray: XRay | None = None
+    prediction: Prediction | None = None
+    error: str = ""
+    synthetic: bool = False
+    thumbnail: bytes = field(default=b"", repr=False)
+
+    @property
+    def id(self) -> str:
+        """The same for the same file content."""
+        return self.xray.sha256 if self.xray else f"error:{self.name}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A synthetic X-ray of assets/samples."""
+
+    path: Path
+    label: str
+    title: str
+
+
+@st.cache_resource(show_spinner=False)
+def bundle() -> Bundle:
+    """The served model version. Raises BundleError: then there is no verdict."""
+    return open_bundle(settings().bundle)
+
+
+@st.cache_resource(show_spinner=False)
+def _loading() -> "Future[Classifier]":
+    return ThreadPoolExecutor(1, "load-classifier").submit(_load)
+
+
+def _load() -> "Classifier":
+    from model.nn.classifier import Classifier
+
+    classifier = Classifier.load(settings().bundle)
+    # Streamlit collects garbage after every script run. TensorFlow's half a million objects are
+    # there to stay: without this each move of the threshold would walk through all of them.
+    gc.collect()
+    gc.freeze()
+    return classifier
+
+
+def classifier_ready(wait_seconds: float = 0.0) -> bool:
+    """Whether a prediction would start at once. The first call starts the loading."""
+    wait([_loading()], timeout=wait_seconds)
+    return _loading().done()
+
+
+def predict(reading: Reading) -> None:
+    """Fills in the prediction, or the error that a visitor may read. Waits for the classifier."""
+    if reading.xray is None or reading.prediction is not None:
+        return
+    try:
+        [reading.prediction] = _loading().result().predict([reading.xray])
+    except PneumoscopeError as error:
+        reading.error = str(error)
+    except Exception:
+        # What went wrong inside belongs into the log, not on a clinician's screen.
+        _log.exception("prediction failed")
+        reading.error = (
+            "The classifier could not read this X-ray. There is no verdict: ask the administrator "
+            "to look into the server's log and to run `python -m model doctor`."
+        )
+
+
+def decode(data: bytes, name: str, synthetic: bool = False) -> Reading:
+    """The X-ray in `data`, or a reading that says what is wrong with it."""
+    try:
+        film = xray.read(data, name)
+    except PneumoscopeError as error:
+        return Reading(name, error=str(error))
+    return Reading(name, film, synthetic=synthetic, thumbnail=_thumbnail(film))
+
+
+def _thumbnail(film: XRay, height_px: int = 96) -> bytes:
+    import cv2
+
+    height, width = film.pixels.shape
+    size = (max(1, round(width * height_px / height)), height_px)
+    return overlay.png(cv2.resize(film.display(), size, interpolation=cv2.INTER_AREA))
+
+
+@cache
+def samples() -> tuple[Sample, ...]:
+    """The synthetic X-rays, in the order of samples.json."""
+    entries: list[dict[str, Any]] = json.loads((SAMPLES / "samples.json").read_text())
+    return tuple(
+        Sample(SAMPLES / entry["file"], entry["label"], entry["title"]) for entry in entries
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def sample_thumbnails() -> tuple[bytes, ...]:
+    """A small PNG of each sample."""
+    return tuple(
+        decode(sample.path.read_bytes(), sample.path.name).thumbnail for sample in samples()
+    )
+
+
+def overlay_png(reading: Reading) -> bytes:
+    """The X-ray with its heatmap at full size."""
+    assert reading.xray
+    assert reading.prediction
+    assert reading.prediction.heatmap is not None
+    heat = overlay.stretch(reading.prediction.heatmap, reading.xray.pixels.shape)
+    return overlay.png(overlay.overlay(reading.xray.display(), heat))
+
+
+@dataclass(frozen=True)
+class Consequences:
+    """What a threshold did on a set of X-rays with reference labels."""
+
+    sensitivity: metrics.Rate
+    specificity: metrics.Rate
+    ppv: metrics.Rate
+    npv: metrics.Rate
+
+
+def consequences(split: str, threshold: float) -> Consequences:
+    """Of an evaluation split of the bundle, from its stored probabilities: no forward pass."""
+    labels, probabilities = _split(bundle().model_version, split)
+    counts = metrics.confusion(labels, probabilities, threshold)
+    return Consequences(counts.sensitivity, counts.specificity, counts.ppv, counts.npv)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _split(model_version: str, split: str) -> tuple[Any, Any]:
+    return bundle().evaluations[split].labels, bundle().probabilities(split)

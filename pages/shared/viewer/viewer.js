@@ -1,0 +1,677 @@
+// The X-ray viewer: film and heatmap on one canvas, for Streamlit components v2.
+//
+// Nothing the reader does is sent to the server, so it never causes a script run. Streamlit calls
+// the default export again at reruns; what was set is kept per key in `memory`, and the film is
+// unpacked again only if it is another one. Positions are film pixels unless named otherwise.
+//
+// Sections: payload, film, heatmap, geometry, painting, controls, input, mount.
+
+const OF_THE_FILM = { fit: true, zoom: 1, x: 0, y: 0, preset: "delivered", window: null, invert: false };
+const OF_THE_READER = { overlay: true, opacity: 0.55, colormap: "inferno", layout: "overlaid" };
+const ZOOM_STEP = 1.25;
+const MAX_ZOOM = 32; // CSS pixels for one film pixel
+const SHARP_FROM = 3; // above this zoom single pixels are shown as squares
+const HEAT_GRID_PX = 512; // long side of the interpolated heatmap; smoother than the eye resolves
+const HEAT_FROM = 0.05; // below: not drawn
+const HEAT_FULL = 0.5; // from here: at the opacity of the slider
+
+const memory = new Map(); // key -> what the reader set; outlives reruns and changes of page
+const mounted = new WeakMap(); // parentElement -> viewer
+
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+const mix = (a, b, part) => a + (b - a) * part;
+
+// ---- Payload: see pages/shared/viewer/__init__.py ------------------------------------------
+
+function unpack(bytes) {
+  const headerLength = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  let at = 4 + headerLength;
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, at)));
+  const parts = header.parts.map((length) => bytes.subarray(at, (at += length)));
+  return { header, packedFilm: parts[0], heat: parts[1], colormaps: parts[2] };
+}
+
+async function inflate(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// Rows come as differences to the row above, modulo 2**bits: typed arrays wrap in the same way.
+function restoreValues(raw, width, height, bits) {
+  const count = width * height;
+  if (raw.length !== (count * bits) / 8) throw new Error(`${raw.length} bytes for ${width} x ${height}`);
+  let values = raw;
+  if (bits === 16) {
+    values = new Uint16Array(count);
+    for (let i = 0; i < count; i++) values[i] = raw[i] | (raw[count + i] << 8);
+  }
+  for (let i = width; i < count; i++) values[i] += values[i - width];
+  return values;
+}
+
+// ---- Film ----------------------------------------------------------------------------------
+
+async function openFilm(header, packed) {
+  const [width, height] = header.shown;
+  const values = restoreValues(await inflate(packed), width, height, header.bits);
+  const [low, high] = percentiles(values, header.bits, [0.005, 0.995]);
+  const range = Math.max(1, high - low);
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = canvas.getContext("2d");
+  return {
+    values, bits: header.bits, range, canvas, context,
+    pixels: context.createImageData(width, height),
+    windows: { // the definitions are stated to the reader in the help
+      delivered: header.window,
+      auto: [low, low + range],
+      lung: [low, low + 0.6 * range],
+      bone: [low + 0.4 * range, low + range],
+    },
+  };
+}
+
+function percentiles(values, bits, fractions) {
+  const counts = new Uint32Array(2 ** bits);
+  for (let i = 0; i < values.length; i++) counts[values[i]]++;
+  return fractions.map((fraction) => {
+    let value = 0;
+    for (let left = fraction * values.length; value < counts.length - 1; value++) {
+      left -= counts[value];
+      if (left <= 0) break;
+    }
+    return value;
+  });
+}
+
+// One table look-up for each pixel, and only when the window has changed.
+function renderFilm(film, [low, high], invert) {
+  const wanted = `${low},${high},${invert}`;
+  if (film.rendered === wanted) return;
+  const table = new Uint32Array(2 ** film.bits);
+  for (let value = 0; value < table.length; value++) {
+    const grey = Math.round(clamp((value - low) / (high - low), 0, 1) * 255);
+    table[value] = 0xff000000 | ((invert ? 255 - grey : grey) * 0x010101); // ABGR
+  }
+  const { values } = film;
+  const out = new Uint32Array(film.pixels.data.buffer);
+  for (let i = 0; i < out.length; i++) out[i] = table[values[i]];
+  film.context.putImageData(film.pixels, 0, 0);
+  film.rendered = wanted;
+}
+
+// ---- Heatmap -------------------------------------------------------------------------------
+
+function openHeat(header, bytes, revision) {
+  const [width, height] = header.heat_size;
+  const heat = { revision, width, height, values: new Float32Array(bytes.slice().buffer) };
+  const [filmWidth, filmHeight] = header.size;
+  const scale = HEAT_GRID_PX / Math.max(filmWidth, filmHeight);
+  const gridWidth = Math.max(1, Math.round(filmWidth * scale));
+  const gridHeight = Math.max(1, Math.round(filmHeight * scale));
+  heat.levels = new Uint8Array(gridWidth * gridHeight);
+  for (let row = 0, i = 0; row < gridHeight; row++) {
+    for (let column = 0; column < gridWidth; column++, i++) {
+      heat.levels[i] = Math.round(255 * heatAt(heat, (column + 0.5) / gridWidth, (row + 0.5) / gridHeight));
+    }
+  }
+  heat.canvas = Object.assign(document.createElement("canvas"), { width: gridWidth, height: gridHeight });
+  return heat;
+}
+
+// Bilinear, pixel centres at one half, edges held; u, v are 0..1 over the film. Values are
+// interpolated, not colours: mixed colours would be ones that the scale does not have.
+function heatAt({ width, height, values }, u, v) {
+  const x = clamp(u * width - 0.5, 0, width - 1);
+  const y = clamp(v * height - 0.5, 0, height - 1);
+  const left = Math.floor(x), top = Math.floor(y);
+  const right = Math.min(left + 1, width - 1), bottom = Math.min(top + 1, height - 1);
+  const above = mix(values[top * width + left], values[top * width + right], x - left);
+  const below = mix(values[bottom * width + left], values[bottom * width + right], x - left);
+  return mix(above, below, y - top);
+}
+
+// Strong heat covers, faint heat lets the film through: a smooth step from HEAT_FROM to HEAT_FULL.
+function heatAlpha(value) {
+  const part = clamp((value - HEAT_FROM) / (HEAT_FULL - HEAT_FROM), 0, 1);
+  return part * part * (3 - 2 * part);
+}
+
+function renderHeat(heat, name, colours) {
+  if (heat.rendered === name) return;
+  const table = new Uint32Array(256);
+  for (let level = 0; level < 256; level++) {
+    const [red, green, blue] = colours.subarray(3 * level, 3 * level + 3);
+    table[level] = (Math.round(255 * heatAlpha(level / 255)) << 24) | (blue << 16) | (green << 8) | red;
+  }
+  const context = heat.canvas.getContext("2d");
+  const pixels = context.createImageData(heat.canvas.width, heat.canvas.height);
+  const out = new Uint32Array(pixels.data.buffer);
+  for (let i = 0; i < out.length; i++) out[i] = table[heat.levels[i]];
+  context.putImageData(pixels, 0, 0);
+  heat.rendered = name;
+}
+
+function coloursOf(view, name = view.state.colormap) {
+  const start = 768 * view.header.colormaps.indexOf(name);
+  return view.colormaps.subarray(start, start + 768);
+}
+
+// ---- Geometry: all panels show the same zoom and the same film point in their middle ---------
+
+function panelsOf(view) {
+  const { width, height } = view.box;
+  const [filmWidth, filmHeight] = view.header.size;
+  if (view.state.layout === "overlaid" || !view.heat) return [{ left: 0, top: 0, width, height, heat: true }];
+  const zoomAcross = Math.min(width / 2 / filmWidth, height / filmHeight);
+  const zoomStacked = Math.min(width / filmWidth, height / 2 / filmHeight);
+  const across = 1.25 * zoomAcross >= zoomStacked; // one above the other only if clearly larger
+  const size = across ? { width: (width - 2) / 2, height } : { width, height: (height - 2) / 2 };
+  const second = across ? { left: size.width + 2, top: 0 } : { left: 0, top: size.height + 2 };
+  return [{ left: 0, top: 0, ...size, heat: false }, { ...second, ...size, heat: true }];
+}
+
+function panelAt(view, point) {
+  return view.panels.findLast((panel) => point.x >= panel.left && point.y >= panel.top) ?? view.panels[0];
+}
+
+function toFilm(view, point, panel = panelAt(view, point)) {
+  const { x, y, zoom } = view.state;
+  return {
+    x: x + (point.x - panel.left - panel.width / 2) / zoom,
+    y: y + (point.y - panel.top - panel.height / 2) / zoom,
+  };
+}
+
+function fitZoom(view) {
+  const [width, height] = view.header.size;
+  return Math.min(view.panels[0].width / width, view.panels[0].height / height);
+}
+
+function settle(view) {
+  const { state, header: { size: [width, height] } } = view;
+  if (state.fit) Object.assign(state, { zoom: fitZoom(view), x: width / 2, y: height / 2 });
+  state.x = clamp(state.x, 0, width); // the middle stays on the film, so it cannot get lost
+  state.y = clamp(state.y, 0, height);
+}
+
+function zoomBy(view, factor, point) {
+  const panel = point ? panelAt(view, point) : view.panels[0];
+  point ??= { x: panel.left + panel.width / 2, y: panel.top + panel.height / 2 };
+  const { state } = view;
+  const held = toFilm(view, point, panel);
+  state.zoom = clamp(state.zoom * factor, fitZoom(view) / 4, MAX_ZOOM);
+  const moved = toFilm(view, point, panel);
+  Object.assign(state, { fit: false, x: state.x + held.x - moved.x, y: state.y + held.y - moved.y });
+  schedule(view);
+}
+
+function panBy(view, dx, dy) {
+  const { state } = view;
+  Object.assign(state, { fit: false, x: state.x - dx / state.zoom, y: state.y - dy / state.zoom });
+  schedule(view);
+}
+
+function windowOf({ state, film }) {
+  return state.window ?? film.windows[state.preset];
+}
+
+// As on a PACS workstation: across changes the width, upwards brightens.
+function windowBy(view, dx, dy) {
+  const [low, high] = windowOf(view);
+  const step = view.film.range / 400;
+  const width = Math.max(step, high - low + dx * step);
+  const centre = (low + high) / 2 + dy * step;
+  Object.assign(view.state, { preset: "own", window: [centre - width / 2, centre + width / 2] });
+  schedule(view);
+}
+
+// ---- Painting: at most once a frame, and only after a change ----------------------------------
+
+function schedule(view, { onlyReadout = false } = {}) {
+  view.stale ||= !onlyReadout;
+  view.frame ||= requestAnimationFrame(() => {
+    view.frame = 0;
+    if (!view.film) return;
+    if (view.stale) measure(view);
+    if (view.stale && view.box.width && view.box.height) paint(view);
+    showReadout(view);
+    view.stale = false;
+  });
+}
+
+function measure(view) {
+  const { clientWidth: width, clientHeight: height } = view.el.stage;
+  const ratio = window.devicePixelRatio || 1;
+  view.box = { width, height, ratio };
+  view.font = getComputedStyle(view.root).fontFamily;
+  view.panels = panelsOf(view);
+  const [pixelWidth, pixelHeight] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (view.canvas.width !== pixelWidth) view.canvas.width = pixelWidth;
+  if (view.canvas.height !== pixelHeight) view.canvas.height = pixelHeight;
+}
+
+function paint(view) {
+  const { context, state, film, heat, box, panels } = view;
+  settle(view);
+  renderFilm(film, windowOf(view), state.invert);
+  if (heat) renderHeat(heat, state.colormap, coloursOf(view));
+  context.setTransform(box.ratio, 0, 0, box.ratio, 0, 0);
+  context.clearRect(0, 0, box.width, box.height);
+  for (const panel of panels) paintPanel(view, panel);
+  if (panels.length > 1) paintTwinPointer(view);
+  showState(view);
+}
+
+function paintPanel(view, panel) {
+  const { context, state, film, heat, header: { size: [width, height] } } = view;
+  const at = [
+    panel.left + panel.width / 2 - state.x * state.zoom, panel.top + panel.height / 2 - state.y * state.zoom,
+    width * state.zoom, height * state.zoom,
+  ];
+  context.save();
+  context.beginPath();
+  context.rect(panel.left, panel.top, panel.width, panel.height);
+  context.clip();
+  context.imageSmoothingEnabled = state.zoom <= SHARP_FROM;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(film.canvas, ...at);
+  if (heat && panel.heat && state.overlay && !view.peek) {
+    context.imageSmoothingEnabled = true;
+    context.imageSmoothingQuality = "low"; // already smooth, and cheap without a graphics card
+    context.globalAlpha = state.opacity;
+    context.drawImage(heat.canvas, ...at);
+  }
+  if (view.panels.length > 1) paintCaption(view, panel);
+  context.restore();
+}
+
+function paintCaption(view, panel) {
+  const { context, state, peek } = view;
+  const heat = state.overlay && !peek ? "Film with heatmap" : "Film, heatmap off";
+  const text = panel.heat ? heat : "Film";
+  const left = panel.left + 10, bottom = panel.top + panel.height - 10;
+  context.globalAlpha = 1;
+  context.font = `12px ${view.font}`;
+  context.fillStyle = "rgb(5 6 8 / 72%)";
+  context.fillRect(left, bottom - 22, context.measureText(text).width + 16, 22);
+  context.fillStyle = "#aab1b8";
+  context.fillText(text, left + 8, bottom - 7);
+}
+
+// Side by side, the place under the pointer is marked in the other panel too.
+function paintTwinPointer(view) {
+  const { context, pointer, panels } = view;
+  if (!pointer) return;
+  const from = panelAt(view, pointer);
+  const to = panels.find((panel) => panel !== from);
+  const x = pointer.x - from.left + to.left, y = pointer.y - from.top + to.top;
+  for (const [style, lineWidth] of [["#000", 4], ["#8ff0e4", 2]]) {
+    Object.assign(context, { strokeStyle: style, lineWidth });
+    context.beginPath();
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      context.moveTo(x + 5 * dx, y + 5 * dy);
+      context.lineTo(x + 12 * dx, y + 12 * dy);
+    }
+    context.stroke();
+  }
+}
+
+// ---- Controls: shown from the state, never read back from the page ----------------------------
+
+const figure = (value) => (Number.isInteger(value) ? String(value) : value.toFixed(value < 100 ? 1 : 0));
+const percent = (part) => `${Math.round(100 * part)} %`;
+
+function showState(view) {
+  const { root, el, state, heat, header } = view;
+  const [low, high] = windowOf(view);
+  const overlay = !heat ? "none" : state.overlay && !view.peek ? "on" : "off";
+  Object.assign(root.dataset, {
+    zoom: state.zoom, panX: state.x, panY: state.y, window: `${low},${high}`, preset: state.preset,
+    invert: state.invert, overlay, opacity: state.opacity, colormap: state.colormap,
+    layout: state.layout, filmId: header.film_id, ready: true,
+  });
+  const isSide = view.panels.length > 1;
+  const pressed = {
+    overlay: Boolean(heat) && state.overlay, invert: state.invert, overlaid: !isSide, side: isSide,
+    help: !el.help.hidden, full: isFull(view),
+  };
+  for (const [name, on] of Object.entries(pressed)) view.buttons[name].setAttribute("aria-pressed", on);
+  el.opacity.value = 100 * state.opacity;
+  el.opacityText.textContent = percent(state.opacity);
+  el.zoomText.textContent = percent(state.zoom);
+  el.colormap.value = state.colormap;
+  el.preset.value = state.preset;
+  const [centre, width] = [(low + high) / 2, high - low];
+  el.windowText.textContent = `${figure(low)} to ${figure(high)} (C ${figure(centre)} W ${figure(width)})`;
+  if (el.legend.dataset.colormap !== state.colormap) showLegend(view);
+}
+
+function showReadout(view) {
+  const { el, film, heat, header: { size: [width, height] } } = view;
+  let texts = ["-", "-", "-", "-"];
+  const at = view.pointer && toFilm(view, view.pointer);
+  if (at && at.x >= 0 && at.y >= 0 && at.x < width && at.y < height) {
+    const column = Math.floor((at.x / width) * film.canvas.width);
+    const row = Math.floor((at.y / height) * film.canvas.height);
+    const value = film.values[row * film.canvas.width + column];
+    const warm = heat ? heatAt(heat, at.x / width, at.y / height).toFixed(2) : "none";
+    texts = [Math.floor(at.x), Math.floor(at.y), value, warm];
+  }
+  ["x", "y", "value", "heatValue"].forEach((name, i) => (el[name].textContent = texts[i]));
+}
+
+function showLegend(view) {
+  const colours = coloursOf(view);
+  const stops = Array.from({ length: 33 }, (_, i) => {
+    const level = Math.round((i / 32) * 255);
+    return `rgb(${colours.subarray(3 * level, 3 * level + 3).join(" ")} / ${heatAlpha(level / 255)})`;
+  });
+  view.el.scale.style.backgroundImage = `linear-gradient(to right, ${stops})`;
+  view.el.legend.dataset.colormap = view.state.colormap;
+}
+
+// What belongs to the film and not to the reader's settings.
+function showFilmFacts(view) {
+  const { root, el, header, heat } = view;
+  const [width, height] = header.size;
+  const smaller = header.shown[0] < width ? `, shown as area means of ${header.shown.join(" × ")}` : "";
+  root.style.setProperty("--height", `${header.height_px}px`);
+  root.dataset.evidence = Boolean(heat);
+  el.info.textContent = `${width} × ${height} px, ${header.bits} bit${smaller}`;
+  el.note.textContent = header.note;
+  el.verdict.textContent = heat ? "" : header.empty;
+  const label = `Chest X-ray, ${width} by ${height} pixels, ${heat ? "with heatmap" : "without heatmap"}.`;
+  el.canvas.setAttribute("aria-label", `${label} Press question mark for the keys.`);
+  for (const control of root.querySelectorAll(".tools .heat :is(button, input, select), [data-do=side]")) {
+    control.disabled = !heat;
+  }
+  const options = header.colormaps.map((name) => new Option(name[0].toUpperCase() + name.slice(1), name));
+  el.colormap.replaceChildren(...options);
+}
+
+function showMessage(view, text) {
+  view.el.message.textContent = text;
+}
+
+// ---- Input -----------------------------------------------------------------------------------
+
+// Each action may return a sentence for screen readers.
+const ACTIONS = {
+  zoomIn: (view) => zoomBy(view, ZOOM_STEP),
+  zoomOut: (view) => zoomBy(view, 1 / ZOOM_STEP),
+  fit: ({ state }) => { state.fit = true; return "Fit"; },
+  invert: ({ state }) => { state.invert = !state.invert; return state.invert ? "Inverted" : "Not inverted"; },
+  overlay: ({ state }) => { state.overlay = !state.overlay; return `Heatmap ${state.overlay ? "on" : "off"}`; },
+  fainter: (view) => setOpacity(view, view.state.opacity - 0.05),
+  stronger: (view) => setOpacity(view, view.state.opacity + 0.05),
+  nextColormap: ({ state, header: { colormaps } }) => {
+    state.colormap = colormaps[(colormaps.indexOf(state.colormap) + 1) % colormaps.length];
+    return `Colour map ${state.colormap}`;
+  },
+  overlaid: ({ state }) => { state.layout = "overlaid"; return "Overlaid"; },
+  side: ({ state }) => { state.layout = "side"; return "Side by side"; },
+  otherLayout: (view) => ACTIONS[view.state.layout === "side" ? "overlaid" : "side"](view),
+  reset: ({ state }) => { Object.assign(state, OF_THE_FILM, OF_THE_READER); return "Everything reset"; },
+  help: toggleHelp,
+  full: toggleFull,
+};
+const ONLY_WITH_HEAT = ["overlay", "fainter", "stronger", "nextColormap", "otherLayout"];
+const KEYS = {
+  "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", 0: "fit", f: "fit", i: "invert", o: "overlay", "[": "fainter",
+  "]": "stronger", c: "nextColormap", s: "otherLayout", r: "reset", "?": "help",
+};
+const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+function act(view, name) {
+  if (!view.film || (!view.heat && ONLY_WITH_HEAT.includes(name))) return;
+  const sentence = ACTIONS[name](view);
+  if (typeof sentence === "string") view.el.live.textContent = sentence;
+  schedule(view);
+}
+
+function setOpacity({ state }, opacity) {
+  state.opacity = clamp(Math.round(20 * opacity) / 20, 0, 1);
+  return `Opacity ${percent(state.opacity)}`;
+}
+
+function setPreset(view, preset) {
+  Object.assign(view.state, { preset, window: null });
+  schedule(view);
+}
+
+// The film alone while a key or the button is held; `by` names which, "" ends it.
+function setPeek(view, by) {
+  if (view.peek === by || !view.heat) return;
+  view.peek = by;
+  schedule(view);
+}
+
+function toggleHelp({ el, canvas }) {
+  el.help.hidden = !el.help.hidden;
+  (el.help.hidden ? canvas : el.helpClose).focus({ preventScroll: true });
+}
+
+function isFull({ root }) {
+  return root.getRootNode().fullscreenElement === root || root.classList.contains("filling");
+}
+
+// An iPhone has no full screen for elements: there the viewer fills the window, in the top layer.
+async function toggleFull(view) {
+  const { root } = view;
+  if (root.getRootNode().fullscreenElement === root) return document.exitFullscreen();
+  if (root.classList.contains("filling")) return fill(view, false);
+  try {
+    await root.requestFullscreen();
+  } catch {
+    fill(view, true);
+  }
+}
+
+function fill(view, on) {
+  view.root.classList.toggle("filling", on);
+  view.root.popover = on ? "manual" : null;
+  if (on) view.root.showPopover?.();
+  schedule(view);
+}
+
+function listen(view) {
+  const { root, canvas, el } = view;
+  const on = (target, type, handler, options) =>
+    target.addEventListener(type, handler, { signal: view.ended.signal, ...options });
+  for (const [name, button] of Object.entries(view.buttons)) on(button, "click", () => act(view, name));
+  on(el.helpClose, "click", () => act(view, "help"));
+  on(el.opacity, "input", () => { setOpacity(view, el.opacity.value / 100); schedule(view); });
+  on(el.colormap, "change", () => { view.state.colormap = el.colormap.value; schedule(view); });
+  on(el.preset, "change", () => setPreset(view, el.preset.value));
+  on(el.peek, "pointerdown", () => setPeek(view, "pointer"));
+  for (const type of ["pointerup", "pointercancel", "pointerleave", "blur"]) {
+    on(el.peek, type, () => setPeek(view, ""));
+  }
+  on(root, "keydown", (event) => onKeyDown(view, event));
+  on(root, "keyup", (event) => onKeyUp(view, event));
+  on(root, "fullscreenchange", () => schedule(view));
+  on(root, "focusout", () => view.peek === "key" && setPeek(view, "")); // its release goes elsewhere
+  on(canvas, "contextmenu", (event) => event.preventDefault());
+  on(canvas, "dblclick", () => act(view, "fit"));
+  on(canvas, "wheel", (event) => onWheel(view, event), { passive: false });
+  on(canvas, "pointerdown", (event) => onPointerDown(view, event));
+  on(canvas, "pointermove", (event) => onPointerMove(view, event));
+  for (const type of ["pointerup", "pointercancel"]) on(canvas, type, (event) => onPointerUp(view, event));
+  on(canvas, "pointerleave", () => pointAt(view, null));
+  on(window, "resize", () => schedule(view)); // the device pixel ratio may have changed alone
+}
+
+function onKeyDown(view, event) {
+  // Streamlit has keys of its own (R runs again, C clears caches) and cannot see, from outside of
+  // the shadow root, that a field of this viewer has the focus.
+  if (event.key !== "Escape") event.stopPropagation();
+  if (event.ctrlKey || event.metaKey || event.altKey || !view.film) return;
+  if (event.key === "Escape") return onEscape(view, event);
+  const on = event.target.closest("select, input, button");
+  const pressesButton = on && on !== view.el.peek && [" ", "Enter"].includes(event.key);
+  if (on?.matches("select, input") || pressesButton) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (key === " " || key === "h") setPeek(view, "key");
+  else if (key in ARROWS) onArrow(view, ARROWS[key], event.shiftKey);
+  else if (key in KEYS) act(view, KEYS[key]);
+  else return;
+  event.preventDefault();
+}
+
+function onKeyUp(view, event) {
+  event.stopPropagation();
+  if ([" ", "h", "H"].includes(event.key)) setPeek(view, "");
+}
+
+function onEscape(view, event) {
+  if (!view.el.help.hidden) act(view, "help");
+  else if (view.root.classList.contains("filling")) fill(view, false);
+  else return; // for the page: it may close a dialog around the viewer
+  event.stopPropagation();
+}
+
+function onArrow(view, [x, y], shift) {
+  if (shift) windowBy(view, -10 * x, -10 * y);
+  else panBy(view, 60 * x, 60 * y);
+}
+
+function onWheel(view, event) {
+  event.preventDefault();
+  if (!view.film) return;
+  const pixels = event.deltaY * [1, 16, 400][event.deltaMode];
+  const speed = event.ctrlKey ? 0.01 : 0.0015; // a pinch on a touch pad comes as small ctrl + wheel steps
+  zoomBy(view, Math.exp(-clamp(pixels, -300, 300) * speed), place(view, event));
+}
+
+function place({ canvas }, event) {
+  const { left, top } = canvas.getBoundingClientRect();
+  return { x: event.clientX - left, y: event.clientY - top };
+}
+
+function onPointerDown(view, event) {
+  if (!view.film) return;
+  view.canvas.focus({ preventScroll: true });
+  view.canvas.setPointerCapture(event.pointerId);
+  const at = place(view, event);
+  view.fingers.set(event.pointerId, at);
+  view.dragsWindow = event.button === 2 || event.shiftKey;
+  view.press = { ...at, time: event.timeStamp, single: view.fingers.size === 1 };
+}
+
+function onPointerMove(view, event) {
+  if (!view.film) return;
+  const to = place(view, event);
+  const from = view.fingers.get(event.pointerId);
+  pointAt(view, to);
+  if (from) {
+    const before = handOf(view.fingers);
+    view.fingers.set(event.pointerId, to);
+    const after = handOf(view.fingers);
+    if (view.fingers.size === 1 && view.dragsWindow) windowBy(view, to.x - from.x, to.y - from.y);
+    else {
+      panBy(view, after.x - before.x, after.y - before.y);
+      if (before.spread && after.spread) zoomBy(view, after.spread / before.spread, after);
+    }
+  }
+}
+
+// Overlaid, a pointer that only moves changes the read-out and not one pixel.
+function pointAt(view, pointer) {
+  view.pointer = pointer;
+  schedule(view, { onlyReadout: view.panels.length < 2 });
+}
+
+// Middle of the fingers (or the mouse) on the canvas, and how far two of them are apart.
+function handOf(fingers) {
+  const [a, b = a] = [...fingers.values()];
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, spread: Math.hypot(a.x - b.x, a.y - b.y) };
+}
+
+// Two taps in a row fit the film; a mouse says "dblclick", a finger on touch-action none does not.
+function onPointerUp(view, event) {
+  view.fingers.delete(event.pointerId);
+  if (event.pointerType !== "touch") return;
+  pointAt(view, null);
+  const at = place(view, event);
+  const near = (point) => point && Math.hypot(at.x - point.x, at.y - point.y) < 24;
+  const isShort = event.type === "pointerup" && event.timeStamp - view.press.time < 300;
+  const isTap = isShort && view.press.single && near(view.press);
+  const isSecond = isTap && near(view.tap) && event.timeStamp - view.tap.time < 400;
+  view.tap = isTap && !isSecond ? { ...at, time: event.timeStamp } : null;
+  if (isSecond) act(view, "fit");
+}
+
+// ---- Mount -----------------------------------------------------------------------------------
+
+function create(root) {
+  const named = (attribute) => [...root.querySelectorAll(`[${attribute}]`)];
+  const el = Object.fromEntries(named("data-el").map((element) => [element.dataset.el, element]));
+  const buttons = Object.fromEntries(named("data-do").map((button) => [button.dataset.do, button]));
+  const view = {
+    root, el, buttons, canvas: el.canvas, context: el.canvas.getContext("2d"), ended: new AbortController(),
+    fingers: new Map(), pointer: null, peek: "", film: null, heat: null, panels: [], frame: 0, calls: 0,
+  };
+  view.observer = new ResizeObserver(() => schedule(view));
+  view.observer.observe(el.stage);
+  listen(view);
+  return view;
+}
+
+function destroy(view) {
+  view.ended.abort();
+  view.observer.disconnect();
+  cancelAnimationFrame(view.frame);
+  view.calls = Infinity; // a film that is still being unpacked finds itself out of date
+  view.film = view.heat = null;
+}
+
+async function show(view, bytes, call) {
+  const { header, packedFilm, heat, colormaps } = unpack(bytes);
+  const { revision } = header;
+  if (view.opened?.revision !== revision) {
+    view.film = null; // never the film before under the name of this one
+    view.root.dataset.ready = false;
+    view.context.reset();
+    view.el.verdict.textContent = view.el.note.textContent = "";
+    showMessage(view, "Opening the film");
+    view.opened = { revision, film: openFilm(header, packedFilm) };
+  }
+  const film = await view.opened.film;
+  if (call !== view.calls) return;
+  film.windows.delivered = header.window;
+  const heatRevision = header.heat_size && `${revision}/${header.heat_revision}`;
+  if (view.heat?.revision !== heatRevision) view.heat = heatRevision && openHeat(header, heat, heatRevision);
+  Object.assign(view, { header, colormaps, film, state: recall(header) });
+  showFilmFacts(view);
+  showMessage(view, "");
+  schedule(view);
+}
+
+function recall({ key, film_id: filmId }) {
+  const state = memory.get(key) ?? { ...OF_THE_FILM, ...OF_THE_READER };
+  if (state.filmId !== filmId) Object.assign(state, OF_THE_FILM, { filmId });
+  memory.set(key, state);
+  return state;
+}
+
+export default function mount({ data, parentElement }) {
+  const root = parentElement.querySelector(".viewer");
+  let view = mounted.get(parentElement);
+  if (view?.root !== root) {
+    if (view) destroy(view);
+    view = create(root);
+    mounted.set(parentElement, view);
+  }
+  const call = ++view.calls;
+  show(view, data, call).catch((error) => {
+    console.warn("X-ray viewer:", error);
+    showMessage(view, `This film cannot be shown: its data could not be unpacked (${error.message}). ` +
+      "Reload the page; if that does not help, use a current Chrome, Edge, Firefox or Safari.");
+  });
+  // Streamlit may clean up after an overtaken call when a later one is already showing.
+  return () => {
+    if (call !== view.calls) return;
+    destroy(view);
+    mounted.delete(parentElement);
+  };
+}

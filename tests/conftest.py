@@ -1,0 +1,66 @@
+"""What all tests share: a quiet TensorFlow, a home of their own, real and made-up X-rays."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDTH_PX, HEIGHT_PX = 96, 80
+
+# Before any test imports model: TensorFlow and model.config read the environment once.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+_home = tempfile.TemporaryDirectory(prefix="pneumoscope-")
+os.environ["XRAY_HOME"] = _home.name
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real X-rays, with `chest_xray_224/` in it; skips where there is none."""
+    folder = Path(os.environ.get("XRAY_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "chest_xray_224").is_dir():
+        pytest.skip(
+            f"real X-rays not found: no chest_xray_224/ in {folder}. "
+            "Set XRAY_TEST_DATA to the folder that holds it."
+        )
+    return folder
+
+
+def _names(label: str, patients: range) -> Iterator[str]:
+    """Two images of each patient, named as in the data set of Kermany et al. 2018."""
+    for patient in patients:
+        for image in (2 * patient, 2 * patient + 1):
+            if label == "PNEUMONIA":
+                kind = "bacteria" if patient % 2 else "virus"
+                yield f"person{patient}_{kind}_{image}.jpeg"
+            else:
+                prefix = "NORMAL2-IM" if patient % 2 else "IM"
+                yield f"{prefix}-{patient:04}-{image:04}.jpeg"
+
+
+def _film(rng: np.random.Generator, label: str) -> np.ndarray:
+    """(H, W) uint8: noise about a random grey; PNEUMONIA has a bright blob in the left half."""
+    film = rng.normal(rng.uniform(50, 90), 12, (HEIGHT_PX, WIDTH_PX))  # (H, W)
+    if label == "PNEUMONIA":
+        y, x = np.mgrid[:HEIGHT_PX, :WIDTH_PX]  # (H, W) each
+        y0, x0 = rng.uniform(12, HEIGHT_PX - 12), rng.uniform(8, WIDTH_PX / 2 - 6)
+        film += 130 * np.exp(-((y - y0) ** 2 + (x - x0) ** 2) / (2 * 6.0**2))
+    return np.clip(film, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder to read from: 24 films to train on, 8 to test on, two of each patient."""
+    folder = tmp_path_factory.mktemp("tiny_data")
+    rng = np.random.default_rng(20180222)
+    for split, patients in [("train", range(1, 7)), ("test", range(7, 9))]:
+        for label in ("NORMAL", "PNEUMONIA"):
+            (folder / split / label).mkdir(parents=True)
+            for name in _names(label, patients):
+                path = str(folder / split / label / name)
+                assert cv2.imwrite(path, _film(rng, label), [cv2.IMWRITE_JPEG_QUALITY, 95])
+    return folder

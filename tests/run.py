@@ -1,0 +1,97 @@
+"""All checks with one command: `python tests/run.py [arguments for pytest]`.
+
+Needs nothing but Python: outside a virtual environment it makes `.venv` and goes on in that. It
+installs what the tests need, finds or installs a Chromium, and runs every check even if one fails.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CHECKS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+WHERE = (
+    "from playwright.sync_api import sync_playwright\n"
+    "with sync_playwright() as p: print(p.chromium.executable_path)"
+)
+
+
+def succeeds(command: list[str], quiet: bool = False) -> bool:
+    """Run the command in the repository root; a program that is missing has failed."""
+    output = subprocess.DEVNULL if quiet else None
+    try:
+        return subprocess.call(command, cwd=ROOT, stdout=output, stderr=output) == 0
+    except OSError:
+        return False
+
+
+def go_on_in_venv() -> None:
+    """Run this script again with the Python of `.venv`, made now if there is none that works."""
+    folder = ROOT / ".venv"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not succeeds([str(python), "-m", "pip", "--version"], quiet=True):
+        print("making .venv", flush=True)
+        if not succeeds([sys.executable, "-m", "venv", "--clear", str(folder)]):
+            sys.exit(
+                "Python could not make a virtual environment: run `apt-get install python3-venv` "
+                "first on Debian and Ubuntu, elsewhere install Python with its venv module."
+            )
+    sys.exit(subprocess.call([str(python), __file__, *sys.argv[1:]]))
+
+
+def install() -> bool:
+    """Install tests/requirements.txt unless this environment already had it in this wording."""
+    files = [ROOT / "requirements.txt", ROOT / "tests" / "requirements.txt"]
+    wanted = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+    done = Path(sys.prefix) / "pneumoscope-requirements.sha256"
+    if done.exists() and done.read_text() == wanted:
+        return True
+    quiet = ["-qq", "--disable-pip-version-check"]
+    if not succeeds([sys.executable, "-m", "pip", "install", *quiet, "-r", str(files[1])]):
+        return False
+    done.write_text(wanted)
+    return True
+
+
+def find_chromium() -> bool:
+    """Leave the path of a Chromium in the environment variable CHROMIUM."""
+    names = [os.environ.get("CHROMIUM", ""), *BROWSERS]
+    found = next(filter(None, map(shutil.which, names)), None)
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if not found and root and shutil.which("apt-get") and succeeds(["apt-get", "-qq", "update"]):
+        succeeds(["apt-get", "-qq", "install", "-y", "chromium"])
+        found = shutil.which("chromium")
+    if not found:  # Playwright's own
+        with_dependencies = ["--with-deps"] if root else []
+        succeeds([sys.executable, "-m", "playwright", "install", *with_dependencies, "chromium"])
+        asked = subprocess.run([sys.executable, "-c", WHERE], capture_output=True, text=True)
+        found = shutil.which(asked.stdout.strip())
+    os.environ["CHROMIUM"] = found or ""
+    return found is not None
+
+
+def main() -> int:
+    """Run the steps in order, pytest last so that its summary is the last line."""
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        sys.exit(f"Pneumoscope needs Python 3.11 to 3.13. This is {sys.version.split()[0]}.")
+    if sys.prefix == sys.base_prefix:
+        go_on_in_venv()
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    checks = [(" ".join(c), lambda c=c: succeeds([sys.executable, "-m", *c])) for c in CHECKS]
+    failed = []
+    for name, step in [("install", install), ("find Chromium", find_chromium), *checks]:
+        start = time.monotonic()
+        failed += [] if step() else [name]
+        result = "FAILED" if name in failed else "ok"
+        print(f"{result:6} {name}, {time.monotonic() - start:.1f} s", flush=True)
+    print(f"failed so far: {', '.join(failed) or 'nothing'}; now pytest", flush=True)
+    return int(not succeeds([sys.executable, "-m", "pytest", *sys.argv[1:]]) or bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
