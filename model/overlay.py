@@ -29,6 +29,13 @@ def overlay(film: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return (film[..., None] * (1 - weight) + colors * weight).round().astype(np.uint8)
 
 
+def thumbnail(film: np.ndarray, height_px: int) -> np.ndarray:
+    """Film (H, W) uint8 -> the same, `height_px` high."""
+    height, width = film.shape
+    size = (max(1, round(width * height_px / height)), height_px)
+    return cv2.resize(film, size, interpolation=cv2.INTER_AREA)
+
+
 def png(pixels: np.ndarray) -> bytes:
     """RGB (H, W, 3) or grey (H, W), uint8 -> a PNG file. Speed before size."""
     if pixels.ndim == 3:

@@ -70,9 +70,9 @@ class XRay:
     window: (low, high) in units of pixels, shown as black and white at first; low < high. It may
         reach beyond the values that occur.
     kind: "JPEG", "PNG", "BMP", "TIFF", "WebP" or "DICOM".
-    colourfulness: mean over the pixels of (strongest - weakest channel) / 255, 0 to 1. Grey files:
-        0. Grey films saved in colour: below 0.01. A film photographed in warm or cold light: 0.03
-        to 0.13. Colour photographs: 0.1 (a city in haze) to 0.4, portraits about 0.2.
+    colourfulness: mean over the pixels of (largest - smallest channel) / 255, after an even tint
+        has been taken out. Grey files: 0. A film saved as RGB or photographed by phone in warm or
+        cold light: below 0.03. Colour photographs and screenshots of them: 0.1 to 0.5.
     notes: sentences for the reader of the image, for example "First of 12 frames."
     modality, view, age_years, pixel_spacing_mm: DICOM only. Two-letter code; PA, AP, ...; at most
         90; (between rows, between columns).
@@ -431,7 +431,12 @@ def _to_grey(values: np.ndarray) -> tuple[np.ndarray, float]:
     step = max(1, round((values.shape[0] * values.shape[1] / 100_000) ** 0.5))
     sample = values[::step, ::step]  # a hundred thousand pixels give the mean well enough
     red, green, blue, *alpha = np.moveaxis(sample, 2, 0).astype(np.float32) / top
-    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    # The light's own tint is taken out first: each channel gets the same mean (grey world).
+    gains = [
+        (red + green + blue).mean() / max(3 * float(c.mean()), 1e-6) for c in (red, green, blue)
+    ]
+    balanced = np.clip(np.stack([red * gains[0], green * gains[1], blue * gains[2]]), 0, 1)
+    spread = balanced.max(axis=0) - balanced.min(axis=0)
     if not alpha:
         return cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_RGB2GRAY), float(spread.mean())
     grey = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_RGBA2GRAY)

@@ -4,12 +4,15 @@ import base64
 
 import streamlit as st
 
+from model.errors import PneumoscopeError
 from pages.shared import decision, services
+from pages.shared.drawing import plain
 from pages.shared.services import Reading
 from pages.shared.viewer import NO_EVIDENCE, viewer
 
 KEPT = 8  # readings a session holds; the oldest is let go
 PENDING = "Reading the X-ray ..."
+BROKEN = ":material/broken_image:"
 
 
 def page() -> None:
@@ -33,8 +36,6 @@ def page() -> None:
             "<p>You will see the film, where the classifier found evidence for pneumonia, its "
             "probability, and what a decision at your threshold means.</p></div>"
         )
-    elif reading.xray is None:
-        st.error(reading.error, icon=":material/broken_image:")
     else:
         _show(reading)
     services.classifier_ready()  # from here on it loads while the visitor looks around
@@ -54,15 +55,19 @@ def _add(reading: Reading) -> None:
 
 
 def _take_in(uploads: list) -> None:
-    """Decodes what was uploaded since the last run; the first readable new film is selected."""
-    seen: set[str] = st.session_state.setdefault("read.seen", set())
-    new = [upload for upload in uploads if upload.file_id not in seen]
-    for upload in reversed(new):
-        seen.add(upload.file_id)
-        _add(services.decode(upload.getvalue(), upload.name))
-    readable = [r.id for r in reversed(_readings().values()) if r.xray and not r.synthetic]
-    if new and readable:
-        st.session_state["read.selected"] = readable[0]
+    """Decodes what was uploaded since the last run; says what is wrong with unreadable files."""
+    taken: dict[str, str] = st.session_state.setdefault("read.taken", {})  # file id -> error
+    for upload in reversed(uploads):  # so that the first of several is selected
+        if upload.file_id in taken:
+            continue
+        try:
+            _add(services.decode(upload.getvalue(), upload.name))
+            taken[upload.file_id] = ""
+        except PneumoscopeError as error:
+            taken[upload.file_id] = str(error)
+    for upload in uploads:
+        if taken[upload.file_id]:
+            st.error(f"**{plain(upload.name)}** {taken[upload.file_id]}", icon=BROKEN)
 
 
 def _samples() -> None:
@@ -88,21 +93,15 @@ def _choose() -> None:
     st.pills(
         "Film",
         list(reversed(readings)),
-        format_func=lambda id_: _title(readings[id_]),
+        format_func=lambda id_: plain(readings[id_].name),
         key="read.selected",
         label_visibility="collapsed",
         required=True,
     )
 
 
-def _title(reading: Reading) -> str:
-    failed = ":material/broken_image: " if reading.xray is None else ""
-    return failed + reading.name.replace("[", "(").replace("]", ")")
-
-
 def _show(reading: Reading) -> None:
     film = reading.xray
-    assert film is not None
     if services.classifier_ready():
         services.predict(reading)
     prediction = reading.prediction
@@ -155,7 +154,6 @@ def _wait() -> None:
 def _facts(reading: Reading) -> None:
     """What is known of the file, in one quiet line, and the reader's notes."""
     film = reading.xray
-    assert film is not None
     height, width = film.pixels.shape
     facts = [film.kind, f"{width} x {height} px", f"{film.num_bytes / 1e6:.1f} MB"]
     facts += [fact for fact in (film.modality, film.view) if fact]

@@ -12,9 +12,8 @@ MIN_SIDE_PX = 64
 MAX_ASPECT = 3.0
 MIN_SPREAD = 4.0  # standard deviation of the 8-bit film; the flattest of the data set has 20
 MIN_GREY_LEVELS = 24
-# Mean distance between the strongest and the weakest colour channel. Films photographed off a
-# light box reach .1 by their tint; photographs of rooms and people lie above.
-MAX_COLOURFULNESS = 0.12
+# Films photographed in tinted light stay below .03, photographs of rooms and people above .1.
+MAX_COLOURFULNESS = 0.08
 
 
 def check(xray: XRay) -> Gate:

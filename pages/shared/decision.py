@@ -162,7 +162,6 @@ def _consequences(split: str, bundle: Bundle) -> None:
 
 
 def _downloads(reading: Reading) -> None:
-    assert reading.xray is not None
     stem = reading.name.rsplit(".", 1)[0]
     st.download_button(
         "Overlay as PNG",

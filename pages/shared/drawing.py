@@ -1,5 +1,6 @@
 """Small drawings as HTML and SVG: quick enough to follow the threshold, no chart library."""
 
+import re
 from html import escape
 
 import numpy as np
@@ -17,6 +18,11 @@ _AXIS = 46
 def show(html: str) -> None:
     """Puts a drawing on the page; `st.html` would take the SVG out. No visitor's text in it."""
     st.markdown(html, unsafe_allow_html=True)
+
+
+def plain(text: str) -> str:
+    """A file's name as it stands, where Streamlit would read Markdown in it."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|~$:])", r"\\\1", text)
 
 
 def sign(label: str) -> str:

@@ -8,7 +8,7 @@ import gc
 import json
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,19 +31,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Reading:
-    """One file of a visitor: the X-ray or what is wrong with it, and later the prediction."""
+    """One X-ray of a visitor; the prediction, or why there is none, comes when it is known."""
 
     name: str
-    xray: XRay | None = None
+    xray: XRay
     prediction: Prediction | None = None
     error: str = ""
     synthetic: bool = False
-    thumbnail: bytes = field(default=b"", repr=False)
 
     @property
     def id(self) -> str:
         """The same for the same file content."""
-        return self.xray.sha256 if self.xray else f"error:{self.name}"
+        return self.xray.sha256
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def classifier_ready(wait_seconds: float = 0.0) -> bool:
 
 def predict(reading: Reading) -> None:
     """Fills in the prediction, or the error that a visitor may read. Waits for the classifier."""
-    if reading.xray is None or reading.prediction is not None:
+    if reading.prediction or reading.error:
         return
     try:
         [reading.prediction] = _loading().result().predict([reading.xray])
@@ -101,20 +100,8 @@ def predict(reading: Reading) -> None:
 
 
 def decode(data: bytes, name: str, synthetic: bool = False) -> Reading:
-    """The X-ray in `data`, or a reading that says what is wrong with it."""
-    try:
-        film = xray.read(data, name)
-    except PneumoscopeError as error:
-        return Reading(name, error=str(error))
-    return Reading(name, film, synthetic=synthetic, thumbnail=_thumbnail(film))
-
-
-def _thumbnail(film: XRay, height_px: int = 96) -> bytes:
-    import cv2
-
-    height, width = film.pixels.shape
-    size = (max(1, round(width * height_px / height)), height_px)
-    return overlay.png(cv2.resize(film.display(), size, interpolation=cv2.INTER_AREA))
+    """A reading without its prediction. Raises XRayError for what is no readable X-ray."""
+    return Reading(name, xray.read(data, name), synthetic=synthetic)
 
 
 @cache
@@ -127,16 +114,18 @@ def samples() -> tuple[Sample, ...]:
 
 
 @st.cache_resource(show_spinner=False)
-def sample_thumbnails() -> tuple[bytes, ...]:
+def sample_thumbnails(height_px: int = 96) -> tuple[bytes, ...]:
     """A small PNG of each sample."""
     return tuple(
-        decode(sample.path.read_bytes(), sample.path.name).thumbnail for sample in samples()
+        overlay.png(
+            overlay.thumbnail(decode(sample.path.read_bytes(), "").xray.display(), height_px)
+        )
+        for sample in samples()
     )
 
 
 def overlay_png(reading: Reading) -> bytes:
     """The X-ray with its heatmap at full size."""
-    assert reading.xray
     assert reading.prediction
     assert reading.prediction.heatmap is not None
     heat = overlay.stretch(reading.prediction.heatmap, reading.xray.pixels.shape)

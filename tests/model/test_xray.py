@@ -240,11 +240,11 @@ def test_display_goes_through_the_window():
 def test_colourfulness_tells_film_tint_and_photograph_apart():
     grey = np.dstack([film(300, 300)] * 3)
     saved = xray.read(encode(grey, "JPEG", quality=75)).colourfulness
-    warm = (grey * [1.0, 0.95, 0.85]).astype(np.uint8)
+    warm = (grey * [1.0, 0.9, 0.75]).astype(np.uint8)
     tinted = xray.read(encode(warm, "JPEG")).colourfulness
     photo = np.dstack([film(300, 300), film(300, 300)[::-1], film(300, 300)[:, ::-1]])
     coloured = xray.read(encode(photo, "PNG")).colourfulness
-    assert saved < 0.01 < 0.02 < tinted < 0.12 < 0.15 < coloured <= 1
+    assert max(saved, tinted) < 0.03 < 0.1 < coloured <= 1
 
 
 # --- DICOM: pixels ----------------------------------------------------------------------------
@@ -449,7 +449,7 @@ def test_a_blank_dicom_has_a_window():
 
 
 def test_of_several_frames_the_first_is_read():
-    frames = np.stack([TWELVE, TWELVE[::-1], TWELVE])
+    frames = np.stack([TWELVE, TWELVE[::-1], TWELVE[:, ::-1]])
     file = dataset(TWELVE, NumberOfFrames=3, PixelData=frames.tobytes())
     film_read = xray.read(save(file))
     assert np.array_equal(film_read.pixels, TWELVE)
@@ -733,8 +733,11 @@ def test_a_jpeg_that_was_cut_and_given_an_end_is_refused():
 
 def test_bit_rot_in_a_png_is_found():
     data = bytearray(encode(film(200, 200), "PNG"))
-    data[len(data) // 2] ^= 4
-    assert "damaged" in refusal(bytes(data)).received
+    for place in (len(data) // 2, data.index(b"IEND") - 6):  # in the picture, in its checksum
+        data[place] ^= 4
+        assert "damaged" in refusal(bytes(data)).received
+        data[place] ^= 4
+    assert xray.read(bytes(data))
 
 
 def test_an_unknown_compression_is_named():
