@@ -12,7 +12,6 @@ from pages.shared.viewer import NO_EVIDENCE, viewer
 
 KEPT = 8  # readings a session holds; the oldest is let go
 PENDING = "Reading the X-ray ..."
-BROKEN = ":material/broken_image:"
 
 
 def page() -> None:
@@ -67,7 +66,7 @@ def _take_in(uploads: list) -> None:
             taken[upload.file_id] = str(error)
     for upload in uploads:
         if taken[upload.file_id]:
-            st.error(f"**{plain(upload.name)}** {taken[upload.file_id]}", icon=BROKEN)
+            st.error(plain(taken[upload.file_id]), icon=":material/broken_image:")
 
 
 def _samples() -> None:

@@ -5,6 +5,7 @@ Nothing here is TensorFlow's own: a GPU host may have Keras on JAX or PyTorch (K
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +17,8 @@ import numpy as np
 from model.bundle import open_bundle
 from model.config import settings
 from model.errors import ConfigError
-from model.files import write_json
+from model.files import write_json, write_whole
+from model.metrics import calibrate
 from model.nn import network
 from model.nn.augmentation import AUGMENTATIONS
 from model.nn.dataset import Batches, Example, data_hash, load_greys, split_by_patient
@@ -35,23 +37,25 @@ class Trained:
 def train(recipe: Recipe, examples: Sequence[Example], run_dir: Path) -> Trained:
     """Trains as `recipe` says and keeps in `run_dir` what is needed to repeat and to judge it.
 
-    Writes run.json (recipe, seed, data hash, split), curves.jsonl (one line an epoch), and
-    best.weights.h5 (highest validation AUROC among the epochs of the last stage).
+    Writes run.json (recipe, data hash, split), curves.jsonl (one line an epoch) and
+    best.weights.h5 (highest validation AUROC among the epochs of the last stage). A run that was
+    interrupted goes on after its last finished epoch when it is started again with the same
+    recipe and data; anything else in `run_dir` is started afresh.
     """
-    run_dir.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     training, validation = split_by_patient(examples, recipe.folds, recipe.seed)
-    write_json(run_dir / "run.json", _describe(recipe, training, validation))
+    log = _Log(run_dir, _describe(recipe, training, validation), _labels(validation))
     print(f"{len(training)} training and {len(validation)} validation X-rays", flush=True)
 
     data = _Data(load_greys(training), _labels(training), load_greys(validation))
     model = _start(recipe)
-    best = _Best(run_dir, _labels(validation))
-    for stage in range(len(recipe.epochs)):
-        _run_stage(recipe, stage, model, data, best)
-    if best.path.exists():
-        model.load_weights(best.path)
-    return _finish(recipe, model, data, validation)
+    for stage in range(log.stage, len(recipe.epochs)):
+        _run_stage(recipe, stage, model, data, log)
+    if log.best.exists():
+        model.load_weights(log.best)
+    trained = _finish(recipe, model, data, validation)
+    log.clear_checkpoints()
+    return trained
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def _start(recipe: Recipe) -> keras.Model:
     return model
 
 
-def _run_stage(recipe: Recipe, stage: int, model: keras.Model, data: _Data, best: "_Best") -> None:
+def _run_stage(recipe: Recipe, stage: int, model: keras.Model, data: _Data, log: "_Log") -> None:
     size_px, epochs = recipe.size_px[stage], recipe.epochs[stage]
     if not epochs:
         return
@@ -104,7 +108,6 @@ def _run_stage(recipe: Recipe, stage: int, model: keras.Model, data: _Data, best
         seed=recipe.seed * 1000 + stage,
         augment=AUGMENTATIONS[recipe.augmentation],
     )
-    best.begin(stage == len(recipe.epochs) - 1, stage, size_px, data.validation_greys)
     model.compile(
         optimizer=keras.optimizers.AdamW(
             _schedule(recipe, stage, len(batches) * epochs),
@@ -117,8 +120,9 @@ def _run_stage(recipe: Recipe, stage: int, model: keras.Model, data: _Data, best
         # XLA makes the CPU slower; JAX has no other way.
         jit_compile=keras.backend.backend() == "jax",
     )
-    verbose = 1 if os.isatty(1) else 2
-    model.fit(batches, epochs=epochs, callbacks=[best], verbose=verbose)
+    batches.epoch = log.begin(model, stage, stage == len(recipe.epochs) - 1, size_px, data)
+    verbose = 1 if os.isatty(1) else 2  # a progress bar, or a line an epoch
+    model.fit(batches, epochs=epochs, initial_epoch=batches.epoch, callbacks=[log], verbose=verbose)
 
 
 def _schedule(
@@ -133,20 +137,40 @@ def _schedule(
     )
 
 
-class _Best(keras.callbacks.Callback):
-    """After each epoch: figures on the validation fold, one line of curves, the best weights."""
+class _Log(keras.callbacks.Callback):
+    """What a run leaves on disk: after each epoch figures on the fold, best weights, a checkpoint.
 
-    def __init__(self, run_dir: Path, labels: np.ndarray) -> None:
+    A checkpoint `STAGE-EPOCHS.weights.h5` holds weights and optimizer after so many epochs of a
+    stage; its name is all the state there is, so one rename takes a run from epoch to epoch.
+    """
+
+    def __init__(self, run_dir: Path, run: dict[str, object], labels: np.ndarray) -> None:
         super().__init__()
-        self.curves = run_dir / "curves.jsonl"
-        self.path = run_dir / "best.weights.h5"
-        self.last = run_dir / "last.weights.h5"
-        self.labels, self.best_auroc = labels, -1.0
-        self.curves.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
+        self.labels = labels
+        self.curves, self.best = run_dir / "curves.jsonl", run_dir / "best.weights.h5"
+        self.checkpoints = run_dir / "checkpoints"
+        described, text = run_dir / "run.json", json.dumps(run, sort_keys=True)
+        if not (described.exists() and _same(described, text)):
+            self.clear_checkpoints()
+            write_json(described, run)
+        names = [path.name.split(".")[0] for path in self.checkpoints.glob("*-*.weights.h5")]
+        points = [tuple(int(part) for part in name.split("-")) for name in names]
+        self.stage, self.done = max(points, default=(0, 0))
+        if not points:
+            self.best.unlink(missing_ok=True)
+        self._keep_lines_before(self.stage, self.done)
 
-    def begin(self, is_last: bool, stage: int, size_px: int, greys: list[np.ndarray]) -> None:
-        self.is_last, self.stage, self.size_px, self.greys = is_last, stage, size_px, greys
+    def begin(
+        self, model: keras.Model, stage: int, is_last: bool, size_px: int, data: _Data
+    ) -> int:
+        """Called before each stage; returns how many of its epochs are done and restored."""
+        done = self.done if stage == self.stage else 0
+        if done:
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(self._checkpoint(stage, done))
+        self.stage, self.is_last, self.size_px = stage, is_last, size_px
+        self.greys = data.validation_greys
+        return done
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.began = time.monotonic()
@@ -155,8 +179,7 @@ class _Best(keras.callbacks.Callback):
         from sklearn.metrics import log_loss, roc_auc_score
 
         seconds = time.monotonic() - self.began
-        probabilities = 1 / (1 + np.exp(-predict_logits(self.model, self.greys, self.size_px)))
-        auroc = float(roc_auc_score(self.labels, probabilities))
+        probabilities = calibrate(predict_logits(self.model, self.greys, self.size_px), 1.0)
         line = {
             "stage": self.stage,
             "epoch": epoch,
@@ -164,16 +187,49 @@ class _Best(keras.callbacks.Callback):
             "loss": float((logs or {})["loss"]),
             "validation_loss": float(log_loss(self.labels, probabilities, labels=[0, 1])),
             "validation_accuracy": float(((probabilities >= 0.5) == self.labels).mean()),
-            "validation_auroc": auroc,
+            "validation_auroc": float(roc_auc_score(self.labels, probabilities)),
             "seconds": seconds,
         }
+        if self.is_last and line["validation_auroc"] > self._best_so_far():
+            write_whole(self.best, self.model.save_weights)
         with self.curves.open("a") as file:
             file.write(json.dumps(line) + "\n")
         print(json.dumps(line), flush=True)
-        self.model.save_weights(self.last)
-        if self.is_last and auroc > self.best_auroc:
-            self.best_auroc = auroc
-            self.model.save_weights(self.path)
+        self._save_checkpoint(epoch + 1)
+
+    def clear_checkpoints(self) -> None:
+        """Removes them: the run is finished, or another one begins here."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def _checkpoint(self, stage: int, done: int) -> Path:
+        return self.checkpoints / f"{stage}-{done}.weights.h5"
+
+    def _save_checkpoint(self, done: int) -> None:
+        path = self._checkpoint(self.stage, done)
+        write_whole(path, self.model.save_weights)
+        for older in self.checkpoints.glob("*.weights.h5"):
+            if older != path:
+                older.unlink()
+
+    def _lines(self) -> list[dict]:
+        text = self.curves.read_text() if self.curves.exists() else ""
+        return [json.loads(line) for line in text.splitlines()]
+
+    def _best_so_far(self) -> float:
+        aurocs = [line["validation_auroc"] for line in self._lines() if line["stage"] == self.stage]
+        return max(aurocs, default=-1.0)
+
+    def _keep_lines_before(self, stage: int, done: int) -> None:
+        lines = [line for line in self._lines() if (line["stage"], line["epoch"]) < (stage, done)]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        write_whole(self.curves, lambda path: path.write_text(text))
+
+
+def _same(described: Path, text: str) -> bool:
+    try:
+        return json.dumps(json.loads(described.read_text()), sort_keys=True) == text
+    except ValueError:
+        return False
 
 
 def predict_logits(

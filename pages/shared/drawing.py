@@ -21,7 +21,7 @@ def show(html: str) -> None:
 
 
 def plain(text: str) -> str:
-    """A file's name as it stands, where Streamlit would read Markdown in it."""
+    """Text as it stands, where Streamlit would read Markdown in a file's name."""
     return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|~$:])", r"\\\1", text)
 
 
