@@ -13,6 +13,9 @@ from model.errors import PneumoscopeError
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; the exit status is 0, or 2 when it failed."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name may hold bytes that are no Unicode: show them escaped, do not stop.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     arguments = vars(_parser().parse_args(argv))
     run = arguments.pop("run")
     try:

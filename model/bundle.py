@@ -85,15 +85,15 @@ def open_bundle(folder: Path) -> Bundle:
     """Reads and checks a bundle. Raises BundleError; never imports Keras."""
     try:
         card = json.loads((folder / CARD).read_text())
-    except FileNotFoundError:
-        raise _refuse(f"{CARD} in the folder", "none") from None
+    except OSError:
+        raise _refuse(f"{CARD} in the folder", "none that can be read") from None
     except ValueError:
         raise _refuse(f"a readable {CARD}", "damaged JSON") from None
     try:
-        bundle = _parse(folder, card)
+        bundle, sha256 = _parse(folder, card), str(card["weights"]["sha256"])
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         raise _refuse(f"a complete {CARD}", f"a card that lacks or garbles {error}") from None
-    _check_weights(bundle.weights, card["weights"])
+    _check_weights(bundle.weights, sha256)
     return bundle
 
 
@@ -179,7 +179,7 @@ def _evaluation(value: Mapping[str, Any]) -> Evaluation:
     return evaluation
 
 
-def _check_weights(path: Path, expected: Mapping[str, Any]) -> None:
+def _check_weights(path: Path, sha256: str) -> None:
     if not path.is_file():
         raise _refuse(f"the weights {path.name}", "no such file")
     with path.open("rb") as file:
@@ -189,8 +189,8 @@ def _check_weights(path: Path, expected: Mapping[str, Any]) -> None:
                 "a Git-LFS pointer to them",
                 "Run `git lfs pull` in the repository.",
             )
-    if sha256_of(path) != expected["sha256"]:
+    if sha256_of(path) != sha256:
         raise _refuse(
-            f"weights with the SHA-256 {expected['sha256'][:12]}... of the card",
+            f"weights with the SHA-256 {sha256[:12]}... of the card",
             f"a file of {path.stat().st_size:,} bytes with another",
         )

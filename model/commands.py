@@ -15,7 +15,7 @@ import numpy as np
 from model import overlay, xray
 from model.bundle import open_bundle
 from model.config import settings
-from model.errors import DataError, PneumoscopeError
+from model.errors import ConfigError, DataError, PneumoscopeError
 from model.files import write_whole
 from model.prediction import Prediction, check_range, decide
 from model.xray import XRay
@@ -46,7 +46,8 @@ def predict(
     used = classifier.bundle.operating_point().threshold if threshold is None else threshold
     names = _heatmap_names(files)
     failed = False
-    with Progress(console=_stderr(), disable=len(files) <= _BATCH_SIZE) as progress:
+    quiet = len(files) <= _BATCH_SIZE
+    with Progress(console=_stderr(), disable=quiet, redirect_stdout=False) as progress:
         bar = progress.add_task("Reading X-rays", total=len(files))
         for index, read in enumerate(_read_files(files, classifier)):
             failed |= read.error is not None
@@ -111,21 +112,30 @@ def _as_text(read: _Read, threshold: float) -> str:
 
 
 def _heatmap_names(files: Sequence[str]) -> list[str]:
-    """The stem of each file; the second file of the same stem gets `-2` and so on."""
-    seen: dict[str, int] = {}
-    names = []
+    """The stem of each file; a stem that is taken gets `-2` and so on."""
+    names: list[str] = []
     for file in files:
-        stem = Path(file).stem
-        seen[stem] = seen.get(stem, 0) + 1
-        names.append(stem if seen[stem] == 1 else f"{stem}-{seen[stem]}")
+        stem = name = Path(file).stem
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{stem}-{number}"
+        names.append(name)
     return names
 
 
 def _write_heatmap(folder: Path, name: str, film: XRay, heatmap: np.ndarray) -> None:
     heat = overlay.stretch(heatmap, film.pixels.shape)
     png = overlay.png(overlay.overlay(film.display(), heat))
-    write_whole(folder / f"{name}.overlay.png", lambda path: path.write_bytes(png))
-    write_whole(folder / f"{name}.heatmap.npy", lambda path: np.save(path, heat))
+    try:
+        write_whole(folder / f"{name}.overlay.png", lambda path: path.write_bytes(png))
+        write_whole(folder / f"{name}.heatmap.npy", lambda path: np.save(path, heat))
+    except OSError as error:
+        raise ConfigError(
+            "a folder for heatmaps that can be written",
+            f"{folder} ({error.strerror or type(error).__name__})",
+            "Give another folder to --heatmaps.",
+        ) from None
 
 
 def evaluate(data: Path, split: str | None, bundle: Path | None, as_json: bool, keep: bool) -> int:
@@ -138,7 +148,7 @@ def evaluate(data: Path, split: str | None, bundle: Path | None, as_json: bool, 
     classifier = Classifier.load(bundle or settings().bundle)
     readings = evaluation.read_all(classifier, examples)
     if keep:
-        evaluation.record(classifier.bundle, split or data.name, readings)
+        evaluation.record(classifier.bundle, split or data.resolve().name, readings)
     result = evaluation.figures(classifier.bundle, readings)
     print(json.dumps(result) if as_json else _table(result))
     return 0

@@ -28,7 +28,7 @@ def page() -> None:
     with strip:
         _samples()
     _choose()
-    reading = _readings().get(st.session_state.get("read.selected", ""))
+    reading = _readings().get(st.session_state.get("read.shown", ""))
     if reading is None:
         st.html(
             '<div class="empty-film"><p>Drop an X-ray above or choose a sample.</p>'
@@ -47,10 +47,15 @@ def _readings() -> dict[str, Reading]:
 def _add(reading: Reading) -> None:
     readings = _readings()
     readings.pop(reading.id, None)
+    # `st.pills` tells its options apart by their words alone: no name twice.
+    name, number = reading.name, 1
+    while any(kept.name == reading.name for kept in readings.values()):
+        number += 1
+        reading.name = f"{name} ({number})"
     readings[reading.id] = reading
     while len(readings) > KEPT:
         readings.pop(next(iter(readings)))
-    st.session_state["read.selected"] = reading.id
+    st.session_state["read.shown"] = reading.id
 
 
 def _take_in(uploads: list) -> None:
@@ -89,14 +94,21 @@ def _choose() -> None:
     readings = _readings()
     if len(readings) < 2:
         return
+    # Widgets of a page that was left lose their keys, so what is shown is kept under another.
+    st.session_state["read.chosen"] = st.session_state["read.shown"]
     st.pills(
         "Film",
         list(reversed(readings)),
         format_func=lambda id_: plain(readings[id_].name),
-        key="read.selected",
+        key="read.chosen",
+        on_change=_show_chosen,
         label_visibility="collapsed",
         required=True,
     )
+
+
+def _show_chosen() -> None:
+    st.session_state["read.shown"] = st.session_state["read.chosen"]
 
 
 def _show(reading: Reading) -> None:

@@ -1,6 +1,9 @@
 """What all tests share: a quiet TensorFlow, a home of their own, real and made-up X-rays."""
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,4 +66,36 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for name in _names(label, patients):
                 path = str(folder / split / label / name)
                 assert cv2.imwrite(path, _film(rng, label), [cv2.IMWRITE_JPEG_QUALITY, 95])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a real run of `python -m model train`: VGG16, one epoch at 32 px."""
+    folder = tmp_path_factory.mktemp("tiny_bundle")
+    command = [sys.executable, "-m", "model", "train", "--data", tiny_data, "--out", folder]
+    for change in ("size_px=32", "epochs=1", "folds=3"):
+        command += ["--set", change]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def samples() -> dict[str, Path]:
+    """The synthetic films by file name, which starts with the label: `pneumonia-4.dcm`."""
+    folder = ROOT / "assets" / "samples"
+    entries = json.loads((folder / "samples.json").read_text("utf-8"))
+    return {entry["file"]: folder / entry["file"] for entry in entries}
+
+
+@pytest.fixture(scope="session")
+def labelled_samples(samples: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of the synthetic JPEG films: three NORMAL, three PNEUMONIA."""
+    folder = tmp_path_factory.mktemp("labelled_samples")
+    for name, path in samples.items():
+        if path.suffix == ".jpg":
+            label = folder / name.split("-")[0].upper()
+            label.mkdir(exist_ok=True)
+            (label / name).write_bytes(path.read_bytes())
     return folder

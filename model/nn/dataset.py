@@ -16,7 +16,7 @@ from model import preprocessing, xray
 from model.errors import DataError
 
 LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
-SUFFIXES = {".jpeg", ".jpg", ".png"}
+SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm", ".tif", ".tiff", ".bmp", ".webp"}
 Augment = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
 
@@ -74,14 +74,26 @@ def data_hash(examples: Sequence[Example]) -> str:
 def split_by_patient(
     examples: Sequence[Example], folds: int, seed: int
 ) -> tuple[list[Example], list[Example]]:
-    """(training, validation): one of `folds` stratified folds, no patient on both sides."""
+    """(training, validation): one of `folds` stratified folds, no patient on both sides.
+
+    Raises DataError when the patients do not suffice for both classes on both sides.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     labels = [example.label for example in examples]
     groups = [example.patient for example in examples]
-    folding = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    train, validation = next(folding.split(labels, labels, groups))
-    return [examples[i] for i in train], [examples[i] for i in validation]
+    sides: tuple[list[Example], list[Example]] = ([], [])
+    if len(set(groups)) >= folds and min(np.bincount(labels, minlength=2)) >= folds:
+        folding = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        train, validation = next(folding.split(labels, labels, groups))
+        sides = [examples[i] for i in train], [examples[i] for i in validation]
+    if any({example.label for example in side} != {0, 1} for side in sides):
+        raise DataError(
+            f"patients of both classes for training and for one of {folds} folds",
+            f"{len(set(groups))} patients with {len(labels)} X-rays",
+            "Add X-rays or choose fewer folds.",
+        )
+    return sides
 
 
 def load_greys(examples: Sequence[Example]) -> list[np.ndarray]:
@@ -110,10 +122,11 @@ class Batches(keras.utils.PyDataset):
         self.batch_size, self.seed, self.augment = batch_size, seed, augment
         share = np.bincount(labels.astype(int), minlength=2) / len(labels)
         self.class_weight = 0.5 / np.maximum(share, 1e-9)
-        self.epoch = 0
-        self._shuffle()
+        self.begin_epoch(0)
 
-    def _shuffle(self) -> None:
+    def begin_epoch(self, epoch: int) -> None:
+        """Each epoch has its own order and augmentation, which follow from seed and epoch."""
+        self.epoch = epoch
         self.order = np.arange(len(self.greys))
         if self.augment:
             np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
@@ -136,6 +149,5 @@ class Batches(keras.utils.PyDataset):
         return values, labels[:, None], self.class_weight[labels.astype(int)].astype(np.float32)
 
     def on_epoch_end(self) -> None:
-        """Keras calls this between epochs: the next one has its own order and augmentation."""
-        self.epoch += 1
-        self._shuffle()
+        """Called by Keras."""
+        self.begin_epoch(self.epoch + 1)

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from model.errors import DataError
+
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # (filters, convolutions)
 LAST_CONV = "block5_conv3"
 BATCH_NORM_EPSILON = 1e-3
@@ -81,11 +83,20 @@ def fold_batch_norm(trained: keras.Model, plain: keras.Model) -> None:
 def load_imagenet(network: keras.Model) -> None:
     """Puts the ImageNet weights of keras.applications into the convolutions (downloads 59 MB).
 
+    Raises DataError when they cannot be downloaded.
+
     Those weights expect pixels minus their mean, in steps of 1/255; ours are standardised. All
     three channels hold the same grey, so scaling the first kernel by ImageNet's standard deviation
     (58 of 255) is all that it takes to feed them our pixel_values.
     """
-    imagenet = keras.applications.VGG16(weights="imagenet", include_top=False)
+    try:
+        imagenet = keras.applications.VGG16(weights="imagenet", include_top=False)
+    except Exception as error:  # what the download raises depends on the network
+        raise DataError(
+            "the ImageNet weights of VGG16 by download",
+            f"{type(error).__name__}",
+            "Check the network, or train with `--set init=scratch`.",
+        ) from error
     for layer in network.layers:
         if isinstance(layer, layers.Conv2D):
             kernel, bias = imagenet.get_layer(layer.name).get_weights()

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from model.bundle import NETWORKS
 from model.errors import ConfigError
+from model.nn.augmentation import AUGMENTATIONS
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class Recipe:
     init: str = "scratch"
     seed: int = 0
     size_px: tuple[int, ...] = (64, 96, 128)
-    epochs: tuple[int, ...] = (16, 6, 2)
-    learning_rate: tuple[float, ...] = (2e-3, 6e-4, 2e-4)
+    epochs: tuple[int, ...] = (14, 7, 2)
+    learning_rate: tuple[float, ...] = (2e-3, 1e-3, 3e-4)
     input_px: int = 0
     batch_size: int = 32
     weight_decay: float = 5e-4
@@ -41,12 +43,18 @@ class Recipe:
                 f"{self.size_px}, {self.epochs}, {self.learning_rate}",
                 "Give one value for each stage.",
             )
-        if min(self.size_px) < 16 or min(self.epochs) < 0 or self.folds < 2:
-            raise ConfigError(
-                "sizes of at least 16 px, epochs of at least 0 and at least 2 folds",
-                f"{self.size_px}, {self.epochs}, {self.folds}",
-                "Change the setting.",
-            )
+        self._check("size_px", min(self.size_px) >= 16, "at least 16")
+        self._check("epochs", min(self.epochs) >= 0, "at least 0")
+        self._check("batch_size", self.batch_size >= 1, "at least 1")
+        self._check("folds", self.folds >= 2, "at least 2")
+        self._check("network", self.network in NETWORKS, f"one of {', '.join(NETWORKS)}")
+        known = self.augmentation in AUGMENTATIONS
+        self._check("augmentation", known, f"one of {', '.join(AUGMENTATIONS)}")
+
+    def _check(self, name: str, holds: bool, wanted: str) -> None:
+        if not holds:
+            received = f"{getattr(self, name)!r}"
+            raise ConfigError(f"{name}: {wanted}", received, "Change the setting.")
 
     @property
     def final_px(self) -> int:

@@ -16,7 +16,6 @@ import numpy as np
 
 from model.bundle import open_bundle
 from model.config import settings
-from model.errors import ConfigError
 from model.files import write_json, write_whole
 from model.metrics import calibrate
 from model.nn import network
@@ -83,8 +82,6 @@ def _describe(
 
 def _start(recipe: Recipe) -> keras.Model:
     """The network at the first step. Only a start from scratch needs batch normalisation."""
-    if recipe.network != "vgg16":
-        raise ConfigError("the network vgg16", f"{recipe.network!r}", "Choose it.")
     scratch = recipe.init == "scratch"
     model = network.vgg16(batch_norm=scratch, dropout=recipe.dropout, dtype="mixed_bfloat16")
     if recipe.init == "imagenet":
@@ -120,7 +117,7 @@ def _run_stage(recipe: Recipe, stage: int, model: keras.Model, data: _Data, log:
         # XLA makes the CPU slower; JAX has no other way.
         jit_compile=keras.backend.backend() == "jax",
     )
-    batches.epoch = log.begin(model, stage, stage == len(recipe.epochs) - 1, size_px, data)
+    batches.begin_epoch(log.begin(model, stage, stage == len(recipe.epochs) - 1, size_px, data))
     verbose = 1 if os.isatty(1) else 2  # a progress bar, or a line an epoch
     model.fit(batches, epochs=epochs, initial_epoch=batches.epoch, callbacks=[log], verbose=verbose)
 
@@ -213,7 +210,8 @@ class _Log(keras.callbacks.Callback):
 
     def _lines(self) -> list[dict]:
         text = self.curves.read_text() if self.curves.exists() else ""
-        return [json.loads(line) for line in text.splitlines()]
+        # A line without its end was being written when the run was killed.
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
     def _best_so_far(self) -> float:
         aurocs = [line["validation_auroc"] for line in self._lines() if line["stage"] == self.stage]

@@ -56,9 +56,14 @@ def _start(bundle: Bundle) -> None:
     state = st.session_state
     if "read.threshold" not in state:
         state["read.threshold"] = _from_address(bundle.operating_point().threshold)
-    state.setdefault("read.band", 0.0)
-    state.setdefault("read.prevalence", 12.0)
-    # Widgets of a page that was left lose their keys: they are set again from what is kept.
+    elif (
+        "t" not in st.query_params and state["read.threshold"] != bundle.operating_point().threshold
+    ):
+        st.query_params["t"] = f"{state['read.threshold']:g}"  # lost on the way to another page
+    kept = state.setdefault("read.kept", {"band": 0.0, "prevalence": 12.0})
+    # Widgets that one run did not show lose their keys: they are set again from what is kept.
+    state.setdefault("read.band", kept["band"])
+    state.setdefault("read.prevalence", kept["prevalence"])
     state.setdefault("read.slider", state["read.threshold"])
     state.setdefault("read.typed", state["read.threshold"])
 
@@ -70,6 +75,10 @@ def _from_address(default: float) -> float:
     except ValueError:
         return default
     return threshold if 0 <= threshold <= 1 else default
+
+
+def _keep(name: str) -> None:
+    st.session_state["read.kept"][name] = st.session_state[f"read.{name}"]
 
 
 def _set(threshold: float) -> None:
@@ -85,7 +94,7 @@ def _verdict(decided: Decision, bundle: Bundle, split: str) -> str:
         f'<div class="decision {decided.label}" role="status">'
         f'<p class="words">{drawing.sign(decided.label)}{WORDS[decided.label]}</p>'
         f'<p class="figure"><span>probability of pneumonia</span>'
-        f"<b>{decided.probability:.2f}</b></p>{scale}</div>"
+        f"<b>{drawing.probability(decided.probability)}</b></p>{scale}</div>"
     )
 
 
@@ -133,7 +142,7 @@ def _split_name(bundle: Bundle) -> str:
 
 def _consequences(split: str, bundle: Bundle) -> None:
     threshold = st.session_state["read.threshold"]
-    shown = services.consequences(split, threshold)
+    shown = services.consequences(split, threshold, st.session_state["read.band"])
     drawing.show(drawing.rates(shown, bundle.evaluations[split].description))
     left, right = st.columns(2)
     prevalence = left.number_input(
@@ -143,6 +152,8 @@ def _consequences(split: str, bundle: Bundle) -> None:
         step=1.0,
         format="%.1f",
         key="read.prevalence",
+        on_change=_keep,
+        args=("prevalence",),
         help="How many of 100 children whom you would X-ray like this one have pneumonia.",
     )
     right.number_input(
@@ -152,6 +163,8 @@ def _consequences(split: str, bundle: Bundle) -> None:
         step=0.01,
         format="%.2f",
         key="read.band",
+        on_change=_keep,
+        args=("band",),
         help="A probability closer to the threshold than this is referred for reading.",
     )
     ppv, npv = metrics.predictive_values(shown.sensitivity, shown.specificity, prevalence / 100)

@@ -67,22 +67,33 @@ def scale(decided: Decision, labels: np.ndarray, probabilities: np.ndarray) -> s
     )
 
 
+def probability(value: float) -> str:
+    """Two decimals; never a certainty that the network does not have."""
+    if value > 0.99:
+        return "&gt; 0.99"
+    return "&lt; 0.01" if value < 0.01 else f"{value:.2f}"
+
+
 def rates(shown: Consequences, description: str) -> str:
     """Sensitivity, specificity, PPV and NPV with 95 % Wilson intervals and counts, as a table."""
-    rows = (
+    rows = [
         ("finds", "sensitivity", shown.sensitivity, "with pneumonia"),
         ("clears", "specificity", shown.specificity, "without"),
         ("right if positive", "PPV", shown.ppv, "called pneumonia"),
         ("right if negative", "NPV", shown.npv, "called normal"),
-    )
+    ]
+    if shown.referred.numerator:
+        rows.append(("refers", "in the band", shown.referred, "counted above as decided"))
     body = "".join(
         f'<tr><th scope="row">{verb} <span>{name}</span></th><td><b>{_percent(rate.value)}</b></td>'
         f"<td>{_interval(rate)}</td><td>{rate.numerator} of {rate.denominator} {whom}</td></tr>"
         for verb, name, rate, whom in rows
     )
+    ill, well = shown.sensitivity.denominator, shown.specificity.denominator
     return (
         f'<table class="rates"><caption>At this threshold, on the {escape(description)}, '
-        f"95 % interval</caption>{body}</table>"
+        f"{_percent(ill / (ill + well))} of them with pneumonia; 95 % interval</caption>"
+        f"{body}</table>"
     )
 
 

@@ -9,14 +9,18 @@ INTENDED_USE = (
 )
 
 # Streamlit starts in the theme that the browser prefers, and no setting changes that. A reading
-# room is dark, so the first visit says so once; what the visitor chooses later in the menu stays.
+# room is dark, so the first visit to a page says so once (or says what was chosen on the first
+# page: Streamlit keeps the theme for each address); what the visitor chooses later stays.
 _DARK_AT_FIRST = """
 export default function () {
   const visited = "pneumoscope-theme-" + location.pathname;
   if (localStorage.getItem(visited)) return;
   localStorage.setItem(visited, "1");
-  if (matchMedia("(prefers-color-scheme: dark)").matches) return;
-  localStorage.setItem("stActiveTheme-" + location.pathname + "-v2", '"Dark"');
+  const chosen = localStorage.getItem("stActiveTheme-/-v2") ?? "";
+  const theme = chosen.includes("Light") ? "Light" : "Dark";
+  const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "Dark" : "Light";
+  if (theme === preferred) return;
+  localStorage.setItem("stActiveTheme-" + location.pathname + "-v2", JSON.stringify(theme));
   location.reload();
 }
 """

@@ -134,19 +134,25 @@ def overlay_png(reading: Reading) -> bytes:
 
 @dataclass(frozen=True)
 class Consequences:
-    """What a threshold did on a set of X-rays with reference labels."""
+    """What a threshold did on a set of X-rays with reference labels.
+
+    The first four count every X-ray as decided; `referred` is the share in the uncertain band.
+    """
 
     sensitivity: metrics.Rate
     specificity: metrics.Rate
     ppv: metrics.Rate
     npv: metrics.Rate
+    referred: metrics.Rate
 
 
-def consequences(split: str, threshold: float) -> Consequences:
+def consequences(split: str, threshold: float, band: float) -> Consequences:
     """Of an evaluation split of the bundle, from its stored probabilities: no forward pass."""
     labels, probabilities = _split(bundle().model_version, split)
     counts = metrics.confusion(labels, probabilities, threshold)
-    return Consequences(counts.sensitivity, counts.specificity, counts.ppv, counts.npv)
+    in_band = int((abs(probabilities - threshold) < band).sum())
+    referred = metrics.wilson(in_band, len(labels))
+    return Consequences(counts.sensitivity, counts.specificity, counts.ppv, counts.npv, referred)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

@@ -3,7 +3,7 @@
     def test_title(serve, page):
         page.goto(serve(ROOT / "app.py"))
 
-`XRAY_CHROMIUM` names the browser; else /usr/bin/chromium, else the one Playwright has installed.
+`CHROMIUM` names the browser; else /usr/bin/chromium, else the one Playwright has installed.
 """
 
 from __future__ import annotations
@@ -128,9 +128,9 @@ def browser() -> Iterator[Browser]:
     api = pytest.importorskip("playwright.sync_api")
     installed = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
     with api.sync_playwright() as playwright:
-        path = os.environ.get("XRAY_CHROMIUM") or installed
+        path = os.environ.get("CHROMIUM") or installed
         if not Path(path or playwright.chromium.executable_path).exists():
-            pytest.skip("No Chromium: set XRAY_CHROMIUM or run `playwright install chromium`.")
+            pytest.skip("No Chromium: set CHROMIUM or run `playwright install chromium`.")
         chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield chromium
         chromium.close()
@@ -151,7 +151,9 @@ def _watched_pages(browser: Browser) -> Iterator[Callable[..., Page]]:
             problems.append(line.text)
 
     def open_page(**options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        # Dark, as the app is: else the first visit reloads the page once (pages/shared/frame.py).
+        desktop = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}
+        context = browser.new_context(**{**desktop, **options})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)  # a busy machine is not a broken page

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from model.errors import DataError
 from model.nn import network
 
 
@@ -58,3 +59,12 @@ def test_imagenet_weights_go_into_the_convolutions(monkeypatch):
     for name, scale in [("block1_conv1", network.IMAGENET_PIXEL_SPREAD), ("block5_conv3", 1)]:
         expected, _ = source.get_layer(name).get_weights()
         assert model.get_layer(name).get_weights()[0] == pytest.approx(expected * scale)
+
+
+def test_a_failed_download_says_what_to_do(monkeypatch):
+    def fail(**_):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(keras.applications, "VGG16", fail)
+    with pytest.raises(DataError, match="init=scratch"):
+        network.load_imagenet(network.vgg16(32))

@@ -1,5 +1,6 @@
 """The page that reads one X-ray, used as a visitor uses it, but without a browser."""
 
+import html
 import io
 import json
 import re
@@ -18,12 +19,16 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from model import config
-from pages.shared import services
+from pages.shared import drawing, services
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = {sample.path.name: sample.label for sample in services.samples()}
 KEPT = 8  # films, as in pages/read.py
 LIKELY, UNLIKELY, REFER = "Pneumonia likely", "Pneumonia unlikely", "Uncertain: refer for reading"
+
+
+def unescaped(markdown: str) -> str:
+    return re.sub(r"\\(\W)", r"\1", markdown)
 
 
 class Read:
@@ -72,10 +77,8 @@ class Read:
 
     @property
     def titles(self) -> list[str]:
-        """What the visitor may choose from, without the backslashes of Markdown."""
-        return [
-            re.sub(r"\\(\W)", r"\1", option) for pills in self.at.pills for option in pills.options
-        ]
+        """What the visitor may choose from."""
+        return [unescaped(option) for pills in self.at.pills for option in pills.options]
 
     @property
     def thresholds(self) -> tuple[float, float, str]:
@@ -93,7 +96,8 @@ class Read:
     @property
     def text(self) -> str:
         """All words of the drawings, without their markup."""
-        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", " ".join(self._markdown())))
+        text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", " ".join(self._markdown())))
+        return html.unescape(text)
 
     @property
     def verdict(self) -> str:
@@ -102,13 +106,13 @@ class Read:
 
     @property
     def probability(self) -> str:
-        found = re.search(r"probability of pneumonia ([\d.]+)", self.text)
+        found = re.search(r"probability of pneumonia ([<>]? ?[\d.]+)", self.text)
         return found.group(1) if found else ""
 
     @property
     def errors(self) -> list[str]:
         assert not self.at.exception
-        return [error.value for error in self.at.error]
+        return [unescaped(error.value) for error in self.at.error]
 
     def _markdown(self) -> list[str]:
         return [element.value for element in self.at.markdown]
@@ -164,7 +168,7 @@ def test_a_click_on_a_sample_reads_it_as_its_label_says(page: Read, name: str) -
     assert page.errors == []
     [reading] = page.readings.values()
     assert reading.prediction
-    assert page.probability == f"{reading.prediction.probability:.2f}"
+    assert page.probability == html.unescape(drawing.probability(reading.prediction.probability))
     assert page.verdict == (LIKELY if SAMPLES[name] == "pneumonia" else UNLIKELY)
     assert page.thresholds[0] == default_threshold()
     assert page.film["film_id"] == reading.id
@@ -328,21 +332,19 @@ def test_only_a_film_costs_a_forward_pass(page: Read, classifier: Any) -> None:
     assert classifier.num_passes == passes + 2
 
 
-def test_what_was_set_outlives_another_film_and_another_page(page: Read) -> None:
-    page.sample("normal-1.jpg").slide(0.42).type(band=0.05, prevalence=30.0)
-    page.upload(holiday__jpg=colour_photograph()).choose("normal-1.jpg")
-
-    def kept() -> tuple[float, ...]:
-        numbers = [
-            page.at.number_input(key=f"read.{name}").value for name in ("band", "prevalence")
-        ]
-        return (*page.thresholds[:2], *numbers)
-
-    assert kept() == (0.42, 0.42, 0.05, 30.0)
-    page.go("about").go("read")
+@pytest.mark.parametrize("detour", ["a film without a verdict", "another page"])
+def test_what_was_set_outlives_a_detour(page: Read, detour: str) -> None:
+    page.sample("normal-1.jpg").sample("normal-2.jpg")
+    page.slide(0.42).type(band=0.05, prevalence=30.0)
+    if detour == "another page":
+        page.go("about").go("read")
+    else:
+        page.upload(holiday__jpg=colour_photograph()).choose("normal-2.jpg")
     assert page.errors == []
-    assert page.film["film_id"] == services.decode(sample_bytes(), "").id
-    assert kept() == (0.42, 0.42, 0.05, 30.0)
+    assert page.film["film_id"] == services.decode(sample_bytes("normal-2.jpg"), "").id
+    assert page.titles[-1] == "normal-1.jpg"
+    numbers = [page.at.number_input(key=f"read.{name}").value for name in ("band", "prevalence")]
+    assert [*page.thresholds[:2], *numbers] == [0.42, 0.42, 0.05, 30.0]
 
 
 def test_readings_are_bounded(page: Read) -> None:
