@@ -126,7 +126,7 @@ def _heatmap_names(files: Sequence[str]) -> list[str]:
 
 def _write_heatmap(folder: Path, name: str, film: XRay, heatmap: np.ndarray) -> None:
     heat = overlay.stretch(heatmap, film.pixels.shape)
-    png = overlay.png(overlay.overlay(film.display(), heat))
+    png = overlay.png(overlay.overlay(film.display(), heatmap))
     try:
         write_whole(folder / f"{name}.overlay.png", lambda path: path.write_bytes(png))
         write_whole(folder / f"{name}.heatmap.npy", lambda path: np.save(path, heat))

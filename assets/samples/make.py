@@ -46,9 +46,9 @@ PATCHY = Opacity(
     ((-4.9, 0.9, -0.5, 3.2, 4.0, 4.2),), density=1.0, patches=64, haze=0.25, cuffing=0.6
 )
 VIRAL = Opacity(
-    ((4.4, 0.4, -0.5, 4.2, 5.0, 4.8),), density=0.6, ragged_cm=0.8, haze=0.25, cuffing=0.8
+    ((5.4, 1.6, -0.5, 3.8, 4.6, 4.8),), density=0.8, ragged_cm=1.0, haze=0.19, cuffing=1.2
 )
-LOWER = Opacity(((5.0, 2.4, -1, 4.4, 4.6, 5.0),), density=1.0, haze=0.25)
+LOWER = Opacity(((5.2, 2.4, -1, 4.6, 5.0, 5.0),), density=1.0, haze=0.18)
 
 FILMS = (
     Film("normal-1.jpg", "Normal chest", Child(11, chin_cm=-6.9)),
@@ -81,14 +81,16 @@ FILMS = (
     Film(
         "pneumonia-3.jpg",
         "Viral pneumonia, mostly left",
-        Child(23, (920, 660), 22.6, 1, (0.2, 0), -3, 1, 0.4, 1.08, -0.2, (70, 60), -8.4, VIRAL),
-        latitude=0.55,
+        Child(23, (920, 660), 23.2, 1, (0.6, 0.3), 2, 1, 0.1, 1.08, -0.2, (70, 60), -8.4, VIRAL),
+        middle=1.7,
+        latitude=0.5,
+        blur_px=1.1,
         lift=0.1,
     ),
     Film(
         "pneumonia-4.dcm",
         "Lobar pneumonia, left lower lobe (DICOM)",
-        Child(24, (900, 680), 22.2, 1.04, (0, -0.2), 4, 2, 0.1, 1.05, chin_cm=-8.0, opacity=LOWER),
+        Child(24, (900, 680), 22.2, 1.04, (0.3, -0.2), 4, 2, 0, 1.05, chin_cm=-8.0, opacity=LOWER),
         latitude=0.56,
         lift=0.1,
     ),

@@ -128,8 +128,7 @@ def overlay_png(reading: Reading) -> bytes:
     """The X-ray with its heatmap at full size."""
     assert reading.prediction
     assert reading.prediction.heatmap is not None
-    heat = overlay.stretch(reading.prediction.heatmap, reading.xray.pixels.shape)
-    return overlay.png(overlay.overlay(reading.xray.display(), heat))
+    return overlay.png(overlay.overlay(reading.xray.display(), reading.prediction.heatmap))
 
 
 @dataclass(frozen=True)

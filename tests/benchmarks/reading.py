@@ -63,7 +63,7 @@ def usual(classifier: Classifier) -> Callable[[bytes], Any]:
 
 def draw(film: xray.XRay, heat: np.ndarray) -> np.ndarray:
     """The last stage: heat stretched over the film, and both as RGB."""
-    return overlay.overlay(film.display(), overlay.stretch(heat, film.pixels.shape))
+    return overlay.overlay(film.display(), heat)
 
 
 def measure(rounds: int) -> None:
