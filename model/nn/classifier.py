@@ -1,6 +1,8 @@
 """Classifier.load(folder).predict(xrays): a checked bundle, ready to read X-rays."""
 
+import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,11 +30,6 @@ def fastest_precision() -> str:
     except OSError:
         return "float32"
     return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
-
-
-def load_network(bundle: Bundle) -> keras.Model:
-    """The bundle's network in float32, as `keras.saving.load_model` opens it."""
-    return keras.saving.load_model(bundle.weights, compile=False)
 
 
 class Classifier:
@@ -89,7 +86,7 @@ def _compile(bundle: Bundle, precision: str) -> Callable[[tf.Tensor], tuple[tf.T
     """
     size_px = bundle.input_px
     model = network.vgg16(size_px, dtype=precision)
-    model.set_weights(load_network(bundle).get_weights())
+    _load_weights(model, bundle)
     features = model.get_layer(network.LAST_CONV).output
     extractor = keras.Model(model.input, features)
     head = keras.Model(features, model.output)
@@ -102,3 +99,12 @@ def _compile(bundle: Bundle, precision: str) -> Callable[[tf.Tensor], tuple[tf.T
         return grad_cam(extractor(values), head)
 
     return convert_variables_to_constants_v2(run.get_concrete_function())
+
+
+def _load_weights(model: keras.Model, bundle: Bundle) -> None:
+    """As `keras.saving.load_model` finds them, without building a second network beside `model`.
+
+    Taken out of the archive first: HDF5 reads here and there, which is slow in compressed data.
+    """
+    with zipfile.ZipFile(bundle.weights) as archive, tempfile.TemporaryDirectory() as folder:
+        model.load_weights(archive.extract("model.weights.h5", folder))

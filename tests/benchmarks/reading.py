@@ -27,7 +27,7 @@ from model import overlay, xray
 from model.config import settings
 from model.metrics import calibrate
 from model.nn import gate, network
-from model.nn.classifier import Classifier, load_network
+from model.nn.classifier import Classifier
 from model.nn.dataset import read_folder
 from model.nn.gradcam import heatmap
 from model.preprocessing import pixel_values, standardise
@@ -36,13 +36,13 @@ from model.preprocessing import pixel_values, standardise
 def bare(classifier: Classifier, precision: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """The network as one graph from pixel_values to the logit."""
     model = network.vgg16(classifier.bundle.input_px, dtype=precision)
-    model.set_weights(load_network(classifier.bundle).get_weights())
+    model.set_weights(keras.saving.load_model(classifier.bundle.weights).get_weights())
     return tf.function(lambda values: model(values, training=False))
 
 
 def usual(classifier: Classifier) -> Callable[[bytes], Any]:
     """Most apps of this kind: see (c)."""
-    model = load_network(classifier.bundle)
+    model = keras.saving.load_model(classifier.bundle.weights)
     side = classifier.bundle.input_px
     both = keras.Model(model.input, [model.get_layer(network.LAST_CONV).output, model.output])
 

@@ -3,6 +3,7 @@
 import json
 import threading
 
+import keras
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from model.config import ROOT, settings
 from model.errors import BundleError
 from model.nn import classifier as module
 from model.nn import release
-from model.nn.classifier import Classifier, fastest_precision, load_network
+from model.nn.classifier import Classifier, fastest_precision
 from model.nn.dataset import Example, patient_key, read_folder
 from model.preprocessing import pixel_values
 from tests.model.images import encode
@@ -155,7 +156,7 @@ def test_grad_cam_equals_the_class_activation_map_of_the_release(exact, films, s
     examples = [Example(path, 1, patient_key(path.stem), "") for path in chosen.values()]
     shown = [film.display() for film in films if film.name in chosen]
     _, evidence = exact.evidence(pixel_values(shown, exact.bundle.input_px))
-    expected = release._class_activation(load_network(exact.bundle), examples)
+    expected = release._class_activation(keras.saving.load_model(exact.bundle.weights), examples)
     assert expected.max() > 0
     assert evidence == pytest.approx(expected, abs=1e-3 * float(expected.max()))
 
