@@ -1,9 +1,9 @@
 """Classifier.load(folder).predict(xrays): a checked bundle, ready to read X-rays."""
 
 import tempfile
-import threading
 import zipfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -40,8 +40,9 @@ class Classifier:
         self.bundle = bundle
         self.precision = precision or fastest_precision()
         self.num_passes = 0
-        self._lock = threading.Lock()
         self._pass = _compile(bundle, self.precision)
+        # Sessions take turns: two passes at once would share the cores and both be late.
+        self._thread = ThreadPoolExecutor(1, "classifier")
         # The first pass traces and allocates: better now than on somebody's X-ray.
         self.evidence(np.zeros((1, bundle.input_px, bundle.input_px, 3), np.float32))
 
@@ -72,10 +73,22 @@ class Classifier:
 
     def evidence(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """pixel_values (N, size, size, 3) -> logits (N,) and evidence maps (N, h, w), unscaled."""
-        with self._lock:
-            self.num_passes += len(values)
-            logits, evidence = self._pass(tf.constant(values))
+        return self._thread.submit(self._evidence, values).result()
+
+    def _evidence(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.num_passes += len(values)
+        logits, evidence = self._pass(tf.constant(values))
         return logits.numpy(), evidence.numpy()
+
+
+def keep_graphs() -> None:
+    """Makes `keras.backend.clear_session` do nothing in this process; for the Streamlit server.
+
+    Streamlit calls it after every script run of every visitor (`_clean_problem_modules`), and it
+    throws away what TensorFlow has prepared: each reading would take most of a second longer.
+    `keras.utils.clear_session` still does what it says.
+    """
+    keras.backend.clear_session = lambda: None
 
 
 def _compile(bundle: Bundle, precision: str) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
@@ -85,7 +98,7 @@ def _compile(bundle: Bundle, precision: str) -> Callable[[tf.Tensor], tuple[tf.T
     every pass, which halves the time for one X-ray.
     """
     size_px = bundle.input_px
-    model = network.vgg16(size_px, dtype=precision)
+    model = network.vgg16(size_px, dtype=precision, initializer="zeros")
     _load_weights(model, bundle)
     features = model.get_layer(network.LAST_CONV).output
     extractor = keras.Model(model.input, features)

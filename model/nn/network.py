@@ -23,17 +23,19 @@ def vgg16(
     batch_norm: bool = False,
     dropout: float = 0.4,
     dtype: str | None = None,
+    initializer: str = "he_normal",
 ) -> keras.Model:
     """VGG16 from (N, size_px, size_px, 3) to a logit (N, 1); `size_px=None` takes any size.
 
     `batch_norm` puts batch normalisation between convolution and ReLU for training;
     `fold_batch_norm` takes it out again. `dtype` is a Keras dtype policy; the logit is float32.
+    `initializer` is for the convolutions: `zeros` saves half a second where weights are loaded.
     """
     pixel_values = keras.Input((size_px, size_px, 3), name="pixel_values")
     x = pixel_values
     for block, (filters, convolutions) in enumerate(VGG16_BLOCKS, start=1):
         for conv in range(1, convolutions + 1):
-            x = _conv(x, filters, f"block{block}_conv{conv}", batch_norm, dtype)
+            x = _conv(x, filters, f"block{block}_conv{conv}", batch_norm, dtype, initializer)
         if block < len(VGG16_BLOCKS):
             x = layers.MaxPooling2D(2, name=f"block{block}_pool", dtype=dtype)(x)
     x = layers.GlobalAveragePooling2D(name="pool", dtype="float32")(x)  # (N, 512)
@@ -43,14 +45,19 @@ def vgg16(
 
 
 def _conv(
-    x: keras.KerasTensor, filters: int, name: str, batch_norm: bool, dtype: str | None
+    x: keras.KerasTensor,
+    filters: int,
+    name: str,
+    batch_norm: bool,
+    dtype: str | None,
+    initializer: str,
 ) -> keras.KerasTensor:
     conv = layers.Conv2D(
         filters,
         3,
         padding="same",
         activation=None if batch_norm else "relu",
-        kernel_initializer="he_normal",
+        kernel_initializer=initializer,
         name=name,
         dtype=dtype,
     )

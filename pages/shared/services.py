@@ -64,19 +64,27 @@ def bundle() -> Bundle:
 
 @st.cache_resource(show_spinner=False)
 def _loading() -> "Future[Classifier]":
-    return ThreadPoolExecutor(1, "load-classifier").submit(_load)
+    future = ThreadPoolExecutor(1, "load-classifier").submit(_load)
+    future.add_done_callback(_settle)
+    return future
 
 
 def _load() -> "Classifier":
-    from model.nn.classifier import Classifier
+    from model.nn.classifier import Classifier, keep_graphs
 
-    classifier = Classifier.load(settings().bundle)
-    # Streamlit collects garbage after every script run. TensorFlow's half a million objects are
-    # there to stay: without this each move of the threshold would walk through all of them.
+    keep_graphs()
+    return Classifier.load(settings().bundle)
+
+
+def _settle(_: "Future[Classifier]") -> None:
+    """Tidies up behind the loading, when nobody waits for it any more.
+
+    Streamlit collects garbage after every script run. TensorFlow's half a million objects are
+    there to stay: without this each move of the threshold would walk through all of them.
+    """
     gc.collect()
     gc.freeze()
     _give_back_memory()
-    return classifier
 
 
 def _give_back_memory() -> None:

@@ -1,6 +1,7 @@
 """The served bundle, reading X-rays."""
 
 import json
+import sys
 import threading
 
 import keras
@@ -236,3 +237,11 @@ def test_without_a_word_on_the_processor_it_is_float32(monkeypatch):
 def test_a_folder_without_a_bundle_is_refused(tmp_path):
     with pytest.raises(BundleError, match=r"bundle\.json"):
         Classifier.load(tmp_path)
+
+
+def test_streamlit_cannot_throw_the_graphs_away(monkeypatch):
+    cleared = []
+    monkeypatch.setattr(keras.backend, "clear_session", lambda: cleared.append(1))
+    module.keep_graphs()
+    sys.modules["keras"].backend.clear_session()  # as streamlit's script runner does
+    assert cleared == []
