@@ -1,0 +1,23 @@
+"""The figures of README.md are those of the bundle that is shipped."""
+
+from pathlib import Path
+
+from model import metrics
+from model.bundle import open_bundle
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_table_of_figures_is_that_of_the_shipped_bundle():
+    bundle = open_bundle(ROOT / "model" / "weights")
+    test = bundle.evaluations["test"]
+    threshold = bundle.operating_point().threshold
+    of = metrics.figures(test.labels, bundle.probabilities("test"), threshold, test.patients)
+    rows = [f"| AUROC | {of['auroc']:.3f} | {of['auroc_ci'][0]:.3f} to {of['auroc_ci'][1]:.3f} |"]
+    for name in ("accuracy", "sensitivity", "specificity"):
+        low, high = of[f"{name}_ci"]
+        rows.append(f" | {100 * of[name]:.1f} % | {100 * low:.1f} to {100 * high:.1f} |")
+    rows.append(f"| expected calibration error | {of['ece']:.3f} | |")
+    text = (ROOT / "README.md").read_text("utf-8")
+    for row in rows:
+        assert row in text
