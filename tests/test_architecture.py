@@ -275,4 +275,4 @@ def test_an_empty_test_is_caught():
 def test_a_private_path_is_caught():
     home = "/".join(["", "home", "ann"])
     assert private_paths(f"open('{home}/xray.png')") == [home]
-    assert private_paths("see example.org/home/page and ./work/done and ~/work/x") == []
+    assert private_paths("see example.org/home/page and ./home/done and ~/home/x") == []
