@@ -23,7 +23,7 @@ from model.prediction import OperatingPoint
 
 FORMAT = 1
 CARD = "bundle.json"
-NETWORKS = ("vgg16",)
+NETWORKS = ("vgg16", "vgg16_frozen", "cnn_150", "cnn", "dense", "mlp")
 _LFS_POINTER = b"version https://git-lfs"
 
 
@@ -81,20 +81,39 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_bundle(folder: Path) -> Bundle:
-    """Reads and checks a bundle. Raises BundleError; never imports Keras."""
-    try:
-        card = json.loads((folder / CARD).read_text())
-    except OSError:
-        raise _refuse(f"{CARD} in the folder", "none that can be read") from None
-    except ValueError:
-        raise _refuse(f"a readable {CARD}", "damaged JSON") from None
-    try:
-        bundle, sha256 = _parse(folder, card), str(card["weights"]["sha256"])
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
-        raise _refuse(f"a complete {CARD}", f"a card that lacks or garbles {error}") from None
+def open_bundle(folder: Path, any_preprocessing: bool = False) -> Bundle:
+    """Reads and checks a bundle. Raises BundleError; never imports Keras.
+
+    any_preprocessing: also one that readings no longer use, to calibrate its weights anew.
+    """
+    bundle, sha256 = _read(folder / CARD)
+    if bundle.preprocessing not in preprocessing.KNOWN and not any_preprocessing:
+        known = ", ".join(preprocessing.KNOWN)
+        raise _refuse(f"preprocessing that this code knows ({known})", bundle.preprocessing)
     _check_weights(bundle.weights, sha256)
     return bundle
+
+
+def read_card(path: Path) -> Bundle:
+    """A card alone, whose weights need not be there: for figures, never for a verdict.
+
+    Raises BundleError.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Bundle, str]:
+    """A card and the SHA-256 of the weights that it names."""
+    try:
+        card = json.loads(path.read_text())
+    except OSError:
+        raise _refuse(f"{path.name} in the folder", "none that can be read") from None
+    except ValueError:
+        raise _refuse(f"a readable {path.name}", "damaged JSON") from None
+    try:
+        return _parse(path.parent, card), str(card["weights"]["sha256"])
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        raise _refuse(f"a complete {path.name}", f"a card that lacks or garbles {error}") from None
 
 
 def write_card(bundle: Bundle) -> None:
@@ -142,9 +161,6 @@ def _refuse(expected: str, received: str) -> BundleError:
 def _parse(folder: Path, card: Mapping[str, Any]) -> Bundle:
     if card["format"] != FORMAT:
         raise _refuse(f"a bundle of format {FORMAT}", f"format {card['format']}")
-    if card["preprocessing"] not in preprocessing.KNOWN:
-        known = ", ".join(preprocessing.KNOWN)
-        raise _refuse(f"preprocessing that this code knows ({known})", card["preprocessing"])
     if card["network"] not in NETWORKS:
         raise _refuse(f"a network among {', '.join(NETWORKS)}", card["network"])
     temperature, heat_floor = float(card["temperature"]), float(card["heat_floor"])

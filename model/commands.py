@@ -3,17 +3,18 @@
 Keras is imported inside them, so that `--help` and a wrong argument answer at once.
 """
 
+import datetime
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model import overlay, xray
-from model.bundle import open_bundle
+from model.bundle import Bundle, open_bundle
 from model.config import settings
 from model.errors import ConfigError, DataError, PneumoscopeError
 from model.files import write_whole
@@ -138,20 +139,57 @@ def _write_heatmap(folder: Path, name: str, film: XRay, heatmap: np.ndarray) -> 
         ) from None
 
 
-def evaluate(data: Path, split: str | None, bundle: Path | None, as_json: bool, keep: bool) -> int:
-    """Reads a split and prints its figures; `keep` also writes them into the bundle's card."""
+def evaluate(
+    data: Path,
+    split: str | None,
+    bundle: Path | None,
+    as_json: bool,
+    keep: bool,
+    report: Path | None = None,
+) -> int:
+    """Reads a split and prints its figures; `report` is a folder for them on paper.
+
+    `keep` also writes them into the bundle's card, and beside it robustness.json and, when `data`
+    holds splits, dataset.json.
+    """
     from model.nn import evaluate as evaluation
     from model.nn.classifier import Classifier
     from model.nn.dataset import read_folder
 
     examples = read_folder(data, split)
+    if report:
+        _check_report(report)  # before minutes of reading
     classifier = Classifier.load(bundle or settings().bundle)
-    readings = evaluation.read_all(classifier, examples)
     if keep:
-        evaluation.record(classifier.bundle, split or data.resolve().name, readings)
+        readings = evaluation.keep(classifier, examples, split or data.resolve().name, data)
+    else:
+        readings = evaluation.read_all(classifier, examples)
     result = evaluation.figures(classifier.bundle, readings)
-    print(json.dumps(result) if as_json else _table(result))
+    print(json.dumps(result) if as_json else _table(result), flush=True)
+    if report:
+        _write_report(report, split or data.resolve().name, classifier.bundle, readings)
     return 0
+
+
+def _check_report(folder: Path) -> None:
+    from model import performance_report
+
+    performance_report.check_folder(folder)
+
+
+def _write_report(folder: Path, split: str, bundle: Bundle, readings: Any) -> None:
+    """The report of what was just read, whether the bundle keeps it or not."""
+    from model import performance_report
+    from model.nn.dataset import data_hash
+    from model.nn.release import as_evaluation
+
+    description = f"{split} split ({len(readings.examples)} X-rays)"
+    evaluation = as_evaluation(description, readings.examples, readings.logits)
+    source = performance_report.Source(
+        split, datetime.date.today(), data_hash(readings.examples), readings.num_refused
+    )
+    measured = replace(bundle, evaluations={**bundle.evaluations, split: evaluation})
+    performance_report.write(folder, measured, source)
 
 
 def _table(result: dict[str, Any]) -> str:
@@ -169,16 +207,38 @@ def _table(result: dict[str, Any]) -> str:
 
 def train(data: Path, out: Path, config: str, changes: list[str]) -> int:
     """Trains on `data` and writes a bundle to `out`."""
-    from model.nn.dataset import read_folder
+    from model.nn.dataset import divide
     from model.nn.recipe import recipe
     from model.nn.release import release
     from model.nn.train import train as run
 
     chosen = recipe(config, changes)
-    split = "train" if (data / "train").is_dir() else None
-    trained = run(chosen, read_folder(data, split), out / "run")
+    split = divide(data, chosen.protocol, chosen.folds, chosen.seed)
+    trained = run(chosen, split, out / "run")
     bundle = release(trained, out)
     print(f"Wrote {bundle.model_version}. Serve it with XRAY_BUNDLE={out}.")
+    return 0
+
+
+def calibrate(data: Path, bundle: Path | None) -> int:
+    """Chooses temperature and operating points of a bundle anew; its weights stay."""
+    from model.nn.release import recalibrate
+
+    old = open_bundle(bundle or settings().bundle, any_preprocessing=True)
+    new = recalibrate(old, data)
+    print(f"{old.model_version} is now {new.model_version}.")
+    return 0
+
+
+def compare(data: Path, out: Path, names: Sequence[str]) -> int:
+    """Trains and reads the networks of the comparison and keeps their cards with the bundle."""
+    from model.nn import comparison
+
+    for name in names:
+        if name not in comparison.NAMES:
+            known = ", ".join(comparison.NAMES)
+            raise ConfigError(f"networks among {known}", f"{name!r}", "Correct the name.")
+    comparison.compare(data, out, names or comparison.NAMES)
     return 0
 
 

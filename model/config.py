@@ -14,11 +14,14 @@ class Settings:
 
     home: runtime data (`XRAY_HOME`); git-ignored, `.data/` beside the code unless set.
     bundle: folder of the model version that is served (`XRAY_BUNDLE`).
+    data: folder of the labelled X-rays, `train/` and `test/` (`XRAY_DATA`), for showing some of
+        them on the Performance page; None shows none.
     max_file_bytes, max_pixels: limits on one uploaded file.
     """
 
     home: Path
     bundle: Path
+    data: Path | None = None
     max_file_bytes: int = 50 * 1024 * 1024
     max_pixels: int = 64 * 1000 * 1000
 
@@ -29,4 +32,5 @@ def settings() -> Settings:
     return Settings(
         home=Path(os.environ.get("XRAY_HOME", ROOT / ".data")),
         bundle=Path(os.environ.get("XRAY_BUNDLE", ROOT / "model" / "weights")),
+        data=Path(os.environ["XRAY_DATA"]) if os.environ.get("XRAY_DATA") else None,
     )

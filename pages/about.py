@@ -3,8 +3,9 @@
 import streamlit as st
 
 from model.errors import BundleError
-from pages.shared import services
+from pages.shared import frame, services
 
+frame.inside()
 st.title("About Pneumoscope")
 st.markdown(
     """

@@ -5,7 +5,7 @@ import base64
 import streamlit as st
 
 from model.errors import PneumoscopeError
-from pages.shared import decision, services
+from pages.shared import decision, frame, services
 from pages.shared.drawing import plain
 from pages.shared.services import Reading
 from pages.shared.viewer import NO_EVIDENCE, viewer
@@ -176,8 +176,9 @@ def _facts(reading: Reading) -> None:
         facts.append(f"gate: {reading.prediction.gate.status}")
         facts.append(f"model {reading.prediction.model_version}")
     st.caption(" · ".join(facts))
-    for note in film.notes:
+    for note in (*film.notes, *services.preparation_notes(reading)):
         st.caption(f":material/info: {note}")
 
 
+frame.inside()
 page()

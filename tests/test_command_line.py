@@ -367,9 +367,12 @@ def test_keep_adds_the_split_to_the_card_and_without_it_nothing_is_written(
 ):
     folder = tmp_path / "copy"
     shutil.copytree(settings().bundle, folder, ignore=shutil.ignore_patterns("run"))
-    card = (folder / "bundle.json").read_bytes()
+    for name in ("robustness.json", "dataset.json"):
+        (folder / name).unlink(missing_ok=True)
+    files, card = sorted(folder.iterdir()), (folder / "bundle.json").read_bytes()
     arguments = ["evaluate", "--data", tiny_data, "--split", "test", "--bundle", folder, "--json"]
     run(*arguments)
+    assert sorted(folder.iterdir()) == files
     assert (folder / "bundle.json").read_bytes() == card
     before = json.loads(card)
     status, [line], _ = run(*arguments, "--keep")
@@ -384,6 +387,14 @@ def test_keep_adds_the_split_to_the_card_and_without_it_nothing_is_written(
     called = bundle.probabilities("test") >= bundle.operating_point().threshold
     accuracy = float((called == (np.array(kept["labels"]) == 1)).mean())
     assert accuracy == json.loads(line)["accuracy"]
+
+    robustness = json.loads((folder / "robustness.json").read_text())
+    assert (robustness["model_version"], robustness["split"]) == (bundle.model_version, "test")
+    assert robustness["files"] == kept["files"]
+    assert robustness["changes"][0]["logits"] == pytest.approx(kept["logits"], abs=1e-3)
+    facts = json.loads((folder / "dataset.json").read_text())
+    counts = [(split["split"], split["normal"], split["pneumonia"]) for split in facts["splits"]]
+    assert counts == [("train", 12, 12), ("test", 4, 4)]
 
 
 def test_keep_has_a_name_for_the_split_of_the_folder_one_is_in(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model import metrics
+from model import metrics, performance
 from model.bundle import open_bundle
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,3 +21,15 @@ def test_the_table_of_figures_is_that_of_the_shipped_bundle():
     text = (ROOT / "README.md").read_text("utf-8")
     for row in rows:
         assert row in text
+
+
+def test_so_are_the_ranges_under_changes():
+    bundle = open_bundle(ROOT / "model" / "weights")
+    threshold = bundle.operating_point().threshold
+    of = [change.figures(threshold) for change in performance.robustness(bundle)]
+    aurocs = [f"{figures.auroc.value:.3f}"[1:] for figures in of]
+    specificities = [f"{figures.specificity.value:.2f}"[1:] for figures in of]
+    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert f"stays between {min(aurocs)} and {max(aurocs)}" in text
+    assert len(of) > 10
+    assert f"threshold between {min(specificities)} and {max(specificities)}." in text

@@ -86,4 +86,49 @@ def _erase(image: np.ndarray, rng: Rng) -> np.ndarray:
     return erased
 
 
-AUGMENTATIONS = {"strong": strong, "mild": mild}
+def affine(grey: np.ndarray, size_px: int, rng: Rng) -> np.ndarray:
+    """Shear, zoom and horizontal flip, as student projects augment."""
+    height, width = grey.shape
+    zoom, shear = rng.uniform(0.8, 1.2), rng.uniform(-0.2, 0.2)
+    middle = np.array([width / 2, height / 2])
+    linear = np.array([[zoom, shear], [0, zoom]])
+    matrix = np.column_stack([linear, middle - linear @ middle])
+    moved = cv2.warpAffine(grey, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    small = preprocessing.resize(moved, size_px).astype(np.float32) / 255
+    return small[:, ::-1] if rng.random() < 0.5 else small
+
+
+def none(grey: np.ndarray, size_px: int, rng: Rng) -> np.ndarray:
+    """The film as it is."""
+    return preprocessing.resize(grey, size_px).astype(np.float32) / 255
+
+
+def change_background(
+    grey: np.ndarray, lungs: np.ndarray, other: np.ndarray, rng: Rng
+) -> np.ndarray:
+    """The lungs of a film in front of something else: what is outside them must not decide.
+
+    grey, other: (H, W) uint8; lungs: (H, W) bool. The lungs are taken with a random margin and a
+    soft edge; behind them come another film, an even grey, noise or the film itself blurred.
+    """
+    margin = 2 * int(rng.integers(1, 9)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin))
+    front = cv2.dilate(lungs.astype(np.float32), kernel)
+    front = cv2.GaussianBlur(front, (0, 0), rng.uniform(1, 4))  # (H, W) 0..1
+    kind = rng.random()
+    behind: np.ndarray  # (H, W)
+    if kind < 0.4:
+        behind = other.astype(np.float32)
+    elif kind < 0.6:
+        behind = np.full(grey.shape, rng.uniform(0, 255), np.float32)
+    elif kind < 0.8:
+        coarse = rng.uniform(0, 255, (int(rng.integers(2, 24)),) * 2).astype(np.float32)
+        behind = cv2.resize(coarse, grey.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    else:
+        coarse = preprocessing.resize(grey, int(rng.integers(4, 16)))
+        behind = preprocessing.resize(coarse, len(grey)).astype(np.float32)
+    mixed = front * grey + (1 - front) * behind
+    return np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+AUGMENTATIONS = {"strong": strong, "mild": mild, "affine": affine, "none": none}

@@ -17,7 +17,7 @@ from model.metrics import calibrate
 from model.nn import gate, network
 from model.nn.gradcam import grad_cam, heatmap
 from model.prediction import Prediction
-from model.preprocessing import pixel_values
+from model.preprocessing import pixel_values, prepare
 from model.xray import XRay
 
 BATCH_SIZE = 16
@@ -59,13 +59,14 @@ class Classifier:
         predictions = [Prediction(None, None, None, verdict, version) for verdict in gates]
         for start in range(0, len(accepted), BATCH_SIZE):
             chosen = accepted[start : start + BATCH_SIZE]
-            films = [xrays[i].display() for i in chosen]
-            logits, evidence = self.evidence(pixel_values(films, self.bundle.input_px))
+            films = [prepare(xrays[i].display()) for i in chosen]
+            values = pixel_values([film.grey for film in films], self.bundle.input_px)
+            logits, evidence = self.evidence(values)
             probabilities = calibrate(logits, self.bundle.temperature)
-            for i, logit, probability, map_ in zip(
-                chosen, logits, probabilities, evidence, strict=True
+            for i, film, logit, probability, map_ in zip(
+                chosen, films, logits, probabilities, evidence, strict=True
             ):
-                heat = heatmap(map_, self.bundle.heat_floor)
+                heat = film.place(heatmap(map_, self.bundle.heat_floor))
                 predictions[i] = Prediction(
                     float(probability), float(logit), heat, gates[i], version
                 )
@@ -98,9 +99,10 @@ def _compile(bundle: Bundle, precision: str) -> Callable[[tf.Tensor], tuple[tf.T
     every pass, which halves the time for one X-ray.
     """
     size_px = bundle.input_px
-    model = network.vgg16(size_px, dtype=precision, initializer="zeros")
+    settings = {"initializer": "zeros"} if bundle.network == "vgg16" else {}
+    model = network.build(bundle.network, size_px, dtype=precision, **settings)
     _load_weights(model, bundle)
-    features = model.get_layer(network.LAST_CONV).output
+    features = model.get_layer(network.last_conv(model) or "pixel_values").output
     extractor = keras.Model(model.input, features)
     head = keras.Model(features, model.output)
 

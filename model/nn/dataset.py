@@ -6,7 +6,7 @@ Imports Keras for its batch protocol only. Files go the way of an upload: `xray.
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -14,10 +14,21 @@ import numpy as np
 
 from model import preprocessing, xray
 from model.errors import DataError
+from model.nn.augmentation import change_background
+from model.nn.changes import CHANGES, Change
 
 LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
 SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm", ".tif", ".tiff", ".bmp", ".webp"}
 Augment = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who is trained on, what everything is chosen on, and what is opened once at the end."""
+
+    training: list["Example"]
+    validation: list["Example"]
+    test: list["Example"]
 
 
 @dataclass(frozen=True)
@@ -96,16 +107,51 @@ def split_by_patient(
     return sides
 
 
-def load_greys(examples: Sequence[Example]) -> list[np.ndarray]:
-    """Each file as shown, (224, 224) uint8, in order. Raises XRayError for an unreadable file."""
+def divide(folder: Path, protocol: str, folds: int, seed: int) -> Split:
+    """The three parts of a data folder under a protocol.
+
+    official: train/ (or the folder itself) divided by patient, test/ left as it is.
+    grouped: all X-rays of all splits together, a tenth each for test and validation, by patient.
+    ungrouped: the same without regard to patients, to show how much that flatters.
+
+    Raises DataError when there are too few patients or X-rays.
+    """
+    if protocol == "official":
+        has_splits = (folder / "train").is_dir()
+        training, validation = split_by_patient(
+            read_folder(folder, "train" if has_splits else None), folds, seed
+        )
+        has_test = has_splits and (folder / "test").is_dir()
+        return Split(training, validation, read_folder(folder, "test") if has_test else [])
+    found = [name for name in ("train", "val", "test") if (folder / name).is_dir()]
+    splits: list[str | None] = [*found] or [None]
+    everything = [example for split in splits for example in read_folder(folder, split)]
+    if protocol == "ungrouped":
+        # Each X-ray its own patient: the next X-ray of a child may lie on the other side.
+        everything = [replace(example, patient=example.path.name) for example in everything]
+    rest, test = split_by_patient(everything, folds, seed)
+    training, validation = split_by_patient(rest, folds - 1, seed)
+    return Split(training, validation, test)
+
+
+def load_greys(
+    examples: Sequence[Example], change: Callable[[], Change] = lambda: CHANGES["none"][1]
+) -> list[np.ndarray]:
+    """Each file as the network is to see it, (224, 224) uint8, in order.
+
+    `change` gives for each file what is done to it before the preprocessing. Raises XRayError for
+    an unreadable file.
+    """
     films = (xray.read(example.path.read_bytes(), example.path.name) for example in examples)
-    return [preprocessing.resize(film.display(), preprocessing.BASE_PX) for film in films]
+    return [preprocessing.prepare(change()(film.display())).grey for film in films]
 
 
 class Batches(keras.utils.PyDataset):
     """(pixel_values, label, weight) batches; the order and the augmentation follow from the seed.
 
-    `augment=None` keeps order and images as they are. Weights make both classes count the same.
+    `augment=None` keeps order and images as they are. `balanced` weights make both classes count
+    the same. `masks`, the lungs of each image (224, 224) bool, are for `background`: the share of
+    images that get another one.
     """
 
     def __init__(
@@ -116,12 +162,16 @@ class Batches(keras.utils.PyDataset):
         batch_size: int,
         seed: int = 0,
         augment: Augment | None = None,
+        balanced: bool = True,
+        masks: np.ndarray | None = None,
+        background: float = 0.0,
     ) -> None:
         super().__init__(workers=1, max_queue_size=4)
         self.greys, self.labels, self.size_px = greys, labels.astype(np.float32), size_px
         self.batch_size, self.seed, self.augment = batch_size, seed, augment
+        self.masks, self.background = masks, background if augment else 0.0
         share = np.bincount(labels.astype(int), minlength=2) / len(labels)
-        self.class_weight = 0.5 / np.maximum(share, 1e-9)
+        self.class_weight = 0.5 / np.maximum(share, 1e-9) if balanced else np.ones(2)
         self.begin_epoch(0)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -140,13 +190,20 @@ class Batches(keras.utils.PyDataset):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         if self.augment:
             rng = np.random.default_rng([self.seed, self.epoch, index])
-            images = [self.augment(self.greys[i], self.size_px, rng) for i in chosen]
-            batch = np.stack([preprocessing.standardise(image) for image in images])
+            images = [self.augment(self._film(i, rng), self.size_px, rng) for i in chosen]
+            batch = np.stack([preprocessing.normalise(image) for image in images])
             values = np.repeat(batch[..., None], 3, axis=-1)  # (N, H, W, 3)
         else:
             values = preprocessing.pixel_values([self.greys[i] for i in chosen], self.size_px)
         labels = self.labels[chosen]
         return values, labels[:, None], self.class_weight[labels.astype(int)].astype(np.float32)
+
+    def _film(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        """A training image, sometimes with its lungs in front of another background."""
+        if self.masks is None or rng.random() >= self.background:
+            return self.greys[index]
+        other = self.greys[int(rng.integers(len(self.greys)))]
+        return change_background(self.greys[index], self.masks[index], other, rng)
 
     def on_epoch_end(self) -> None:
         """Called by Keras."""

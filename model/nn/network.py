@@ -1,9 +1,11 @@
-"""The networks, each a flat functional Keras model that ends in one logit.
+"""The networks, each a flat functional Keras model that ends in one logit; `build` knows them all.
 
 VGG16 is Simonyan & Zisserman 2015 (arXiv:1409.1556), configuration D, with the fully connected
 layers replaced by global average pooling, dropout and one unit. Layers are flat, never a nested
 model: Grad-CAM has to reach `block5_conv3` by name.
 """
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -42,6 +44,94 @@ def vgg16(
     x = layers.Dropout(dropout, name="dropout", dtype="float32")(x)
     logit = layers.Dense(1, name="logit", dtype="float32")(x)  # (N, 1)
     return keras.Model(pixel_values, logit, name="vgg16")
+
+
+def vgg16_frozen(size_px: int, *, dropout: float = 0.4, dtype: str | None = None) -> keras.Model:
+    """VGG16 as a fixed feature extractor: only the dense head behind the pooling is trained."""
+    features = vgg16(size_px, dtype=dtype)
+    for layer in features.layers:
+        layer.trainable = False
+    x = features.get_layer("pool").output  # (N, 512)
+    x = layers.Dense(256, activation="relu", name="dense", dtype="float32")(x)
+    return _with_logit(features.input, x, dropout, "vgg16_frozen")
+
+
+def mlp(size_px: int, *, dropout: float = 0.0, dtype: str | None = None) -> keras.Model:
+    """Multilayer perceptron on the pixels: two hidden layers, no regularisation."""
+    return _dense("mlp", size_px, (256, 128), dropout, dtype)
+
+
+def dense(size_px: int, *, dropout: float = 0.4, dtype: str | None = None) -> keras.Model:
+    """Dense baseline: a smaller perceptron with dropout behind each layer."""
+    return _dense("dense", size_px, (128, 64), dropout, dtype)
+
+
+def cnn(size_px: int, *, dropout: float = 0.4, dtype: str | None = None) -> keras.Model:
+    """Plain CNN: three convolutions with pooling, one dense layer."""
+    pixel_values = keras.Input((size_px, size_px, 3), name="pixel_values")
+    x = pixel_values
+    for block, filters in enumerate((32, 64, 128), start=1):
+        x = layers.Conv2D(filters, 3, activation="relu", name=f"conv{block}", dtype=dtype)(x)
+        x = layers.MaxPooling2D(2, name=f"pool{block}", dtype=dtype)(x)
+    x = layers.Flatten(name="flatten", dtype=dtype)(x)
+    x = layers.Dense(128, activation="relu", name="dense", dtype=dtype)(x)
+    return _with_logit(pixel_values, x, dropout, "cnn")
+
+
+def cnn_150(size_px: int = 150, *, dropout: float = 0.2, dtype: str | None = None) -> keras.Model:
+    """Four conv-pool blocks of 32, 64, 128, 128 filters with spatial dropout, dense 512.
+
+    The network of github.com/sciencelee's paediatric chest X-ray project, made for 150 px.
+    """
+    pixel_values = keras.Input((size_px, size_px, 3), name="pixel_values")
+    x = pixel_values
+    for block, filters in enumerate((32, 64, 128, 128), start=1):
+        x = layers.Conv2D(filters, 3, activation="relu", name=f"conv{block}", dtype=dtype)(x)
+        x = layers.MaxPooling2D(2, name=f"pool{block}", dtype=dtype)(x)
+        x = layers.SpatialDropout2D(dropout, name=f"dropout{block}", dtype=dtype)(x)
+    x = layers.Flatten(name="flatten", dtype=dtype)(x)
+    x = layers.Dense(512, activation="relu", name="dense", dtype=dtype)(x)
+    return _with_logit(pixel_values, x, 0.0, "cnn_150")
+
+
+BUILDERS = {
+    "vgg16": vgg16,
+    "vgg16_frozen": vgg16_frozen,
+    "cnn_150": cnn_150,
+    "cnn": cnn,
+    "dense": dense,
+    "mlp": mlp,
+}
+
+
+def build(name: str, size_px: int, **settings: Any) -> keras.Model:
+    """The network of that name; its input has the fixed size (N, size_px, size_px, 3)."""
+    return BUILDERS[name](size_px, **settings)
+
+
+def last_conv(model: keras.Model) -> str | None:
+    """Name of the last convolution, on which heatmaps are made; None for a perceptron."""
+    names = [layer.name for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    return names[-1] if names else None
+
+
+def _dense(
+    name: str, size_px: int, units: tuple[int, ...], dropout: float, dtype: str | None
+) -> keras.Model:
+    pixel_values = keras.Input((size_px, size_px, 3), name="pixel_values")
+    x = layers.Flatten(name="flatten", dtype=dtype)(pixel_values)
+    for number, width in enumerate(units, start=1):
+        x = layers.Dense(width, activation="relu", name=f"dense{number}", dtype=dtype)(x)
+        if number < len(units):
+            x = layers.Dropout(dropout, name=f"dropout{number}", dtype=dtype)(x)
+    return _with_logit(pixel_values, x, dropout, name)
+
+
+def _with_logit(
+    pixel_values: keras.KerasTensor, x: keras.KerasTensor, dropout: float, name: str
+) -> keras.Model:
+    x = layers.Dropout(dropout, name="dropout", dtype="float32")(x)
+    return keras.Model(pixel_values, layers.Dense(1, name="logit", dtype="float32")(x), name=name)
 
 
 def _conv(
@@ -85,6 +175,13 @@ def fold_batch_norm(trained: keras.Model, plain: keras.Model) -> None:
             scale = gamma / np.sqrt(variance + norm.epsilon)
             weights = [kernel * scale, (bias - mean) * scale + beta]
         layer.set_weights(weights)
+
+
+def round_to_bfloat16(weights: np.ndarray) -> np.ndarray:
+    """float32 -> the nearest float32 whose lower 16 bits are zero."""
+    bits = weights.astype(np.float32).view(np.uint32)
+    nearest_even = bits + 0x7FFF + ((bits >> 16) & 1)
+    return (nearest_even & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 def load_imagenet(network: keras.Model) -> None:

@@ -7,6 +7,16 @@ from model.bundle import NETWORKS
 from model.errors import ConfigError
 from model.nn.augmentation import AUGMENTATIONS
 
+PROTOCOLS = ("official", "grouped", "ungrouped")
+
+_CHOICES = {
+    "network": NETWORKS,
+    "protocol": PROTOCOLS,
+    "optimizer": ("adamw", "rmsprop"),
+    "schedule": ("cosine", "constant"),
+    "augmentation": tuple(AUGMENTATIONS),
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -15,11 +25,15 @@ class Recipe:
     Training goes through stages: stage i runs `epochs[i]` epochs at `size_px[i]` with its own
     warm-up and cosine from `learning_rate[i]`. All three have the same length.
 
+    protocol: what is trained on and what is held out, see `dataset.divide`.
     init: `scratch`, `imagenet`, `champion` (the served bundle) or the folder of a bundle.
     input_px: the size the finished network reads at, 0 = the last of `size_px`.
+    average: momentum of a moving average of the weights over the steps, 0 = none.
+    background: share of the training images whose lungs get another background.
     """
 
     network: str = "vgg16"
+    protocol: str = "official"
     init: str = "scratch"
     seed: int = 0
     size_px: tuple[int, ...] = (64, 96, 128)
@@ -27,12 +41,17 @@ class Recipe:
     learning_rate: tuple[float, ...] = (2e-3, 1e-3, 3e-4)
     input_px: int = 0
     batch_size: int = 32
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
     weight_decay: float = 5e-4
     clip_norm: float = 1.0
     warmup_steps: int = 60
+    average: float = 0.0
     label_smoothing: float = 0.05
+    balanced: bool = True
     dropout: float = 0.4
     augmentation: str = "strong"
+    background: float = 0.0
     folds: int = 10
 
     def __post_init__(self) -> None:
@@ -47,9 +66,9 @@ class Recipe:
         self._check("epochs", min(self.epochs) >= 0, "at least 0")
         self._check("batch_size", self.batch_size >= 1, "at least 1")
         self._check("folds", self.folds >= 2, "at least 2")
-        self._check("network", self.network in NETWORKS, f"one of {', '.join(NETWORKS)}")
-        known = self.augmentation in AUGMENTATIONS
-        self._check("augmentation", known, f"one of {', '.join(AUGMENTATIONS)}")
+        for name, choices in _CHOICES.items():
+            known = getattr(self, name) in choices
+            self._check(name, known, f"one of {', '.join(choices)}")
 
     def _check(self, name: str, holds: bool, wanted: str) -> None:
         if not holds:
@@ -62,13 +81,72 @@ class Recipe:
         return self.input_px or self.size_px[-1]
 
 
+_VGG16 = Recipe()
+# Student networks are trained as their authors did: no class weights, no label smoothing.
+_STUDENT = Recipe(
+    schedule="constant", weight_decay=0.0, label_smoothing=0.0, balanced=False, augmentation="none"
+)
+_MLP = replace(
+    _STUDENT, network="mlp", size_px=(64,), epochs=(20,), learning_rate=(1e-3,), dropout=0.0
+)
+_DENSE = replace(
+    _STUDENT, network="dense", size_px=(64,), epochs=(30,), learning_rate=(3e-4,), weight_decay=1e-2
+)
+_CNN_150 = replace(
+    _STUDENT,
+    network="cnn_150",
+    size_px=(150,),
+    epochs=(30,),
+    learning_rate=(1e-4,),
+    optimizer="rmsprop",
+    dropout=0.2,
+)
+_SHORT = replace(_VGG16, size_px=(64,), epochs=(8,), learning_rate=(2e-3,))
+
 RECIPES = {
-    "default": Recipe(),
+    "default": _VGG16,
     # Shows in minutes that everything works; no network for use.
     "quick": Recipe(size_px=(32,), epochs=(2,), learning_rate=(1e-3,)),
-    # From weights that have seen ImageNet or X-rays: small steps at the full size.
+    # From weights that have seen ImageNet: small steps at the full size.
     "finetune": Recipe(
         init="imagenet", size_px=(224,), epochs=(8,), learning_rate=(1e-4,), dropout=0.5
+    ),
+    # From the served version on: averaged weights, lungs in front of other backgrounds.
+    "refine": Recipe(
+        init="champion",
+        size_px=(96, 128),
+        epochs=(8, 4),
+        learning_rate=(2e-4, 1e-4),
+        weight_decay=0.02,
+        average=0.998,
+        background=0.35,
+    ),
+    # Protocol 2 for VGG16, short, because no weights of protocol 1 may be its start.
+    "grouped": replace(_SHORT, protocol="grouped"),
+    "ungrouped": replace(_SHORT, protocol="ungrouped"),
+    # The networks that VGG16 is compared with.
+    "mlp": _MLP,
+    "dense": _DENSE,
+    "dense_128": replace(_DENSE, size_px=(128,)),
+    "cnn": replace(
+        _STUDENT,
+        network="cnn",
+        size_px=(128,),
+        epochs=(20,),
+        learning_rate=(1e-3,),
+        augmentation="affine",
+    ),
+    "cnn_150": _CNN_150,
+    "cnn_150_grouped": replace(_CNN_150, protocol="grouped"),
+    "cnn_150_ungrouped": replace(_CNN_150, protocol="ungrouped"),
+    "vgg16_frozen": replace(
+        _STUDENT,
+        network="vgg16_frozen",
+        init="imagenet",
+        size_px=(224,),
+        epochs=(10,),
+        learning_rate=(1e-3,),
+        augmentation="affine",
     ),
 }
 
@@ -105,11 +183,13 @@ def _parse(key: str, text: str) -> Any:
         raise ConfigError(f"a setting among {', '.join(default)}", f"{key!r}", "Correct the name.")
     kind = type(default[key])
     try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
         if kind is tuple:
             item = type(default[key][0])
             return tuple(item(part) for part in text.split(","))
         return kind(text)
-    except ValueError:
+    except (ValueError, KeyError):
         raise ConfigError(
             f"a value of {key} like {default[key]!r}", f"{text!r}", "Correct the value."
         ) from None

@@ -3,6 +3,7 @@
 Runs under every Keras back end, because the GPU host that trains may have no TensorFlow.
 """
 
+import hashlib
 import json
 import zipfile
 from datetime import UTC, datetime
@@ -14,15 +15,17 @@ import numpy as np
 
 from model import metrics, preprocessing
 from model.bundle import Bundle, Evaluation, open_bundle, sha256_of, write_card
+from model.errors import DataError
 from model.files import write_whole
 from model.nn import network
-from model.nn.dataset import Batches, Example, load_greys
-from model.nn.train import Trained
+from model.nn.dataset import Batches, Example, data_hash, divide, load_greys
+from model.nn.train import Trained, measure, validation_greys
 from model.prediction import OperatingPoint
 
 WEIGHTS = "model.keras"
 # A verdict of pneumonia gets a heatmap of full range in all but this share of validation films.
 FLOOR_QUANTILE = 0.05
+SMALLEST_FLOOR = 1e-6
 
 
 def release(trained: Trained, out: Path) -> Bundle:
@@ -31,28 +34,72 @@ def release(trained: Trained, out: Path) -> Bundle:
     `out/run` holds what the run wrote about itself. The card is written last: a folder without it
     is no bundle.
     """
-    labels = np.array([example.label for example in trained.validation])
-    temperature = metrics.fit_temperature(trained.logits, labels)
-    probabilities = metrics.calibrate(trained.logits, temperature)
-    described = f"validation fold of the training split ({len(labels)} X-rays, patients apart)"
-    points = metrics.operating_points(labels, probabilities, described)
     _save_network(trained.network, out / WEIGHTS)
+    training = _history(out / "run") | {"num_parameters": trained.network.count_params()}
+    return _write(trained, out, training)
+
+
+def recalibrate(bundle: Bundle, data: Path) -> Bundle:
+    """Chooses temperature and operating points of `bundle` anew, on the fold of its own training.
+
+    The weights stay. Evaluations of other splits are dropped: they were of another version.
+    Raises DataError unless `data` is what it was trained on.
+    """
+    told = bundle.training["recipe"]
+    split = divide(data, told.get("protocol", "official"), told["folds"], told["seed"])
+    if data_hash([*split.training, *split.validation]) != bundle.training["data_sha256"]:
+        raise DataError(
+            f"the X-rays that {bundle.model_version} was trained on",
+            f"other X-rays in {data.name}",
+            "Give the data set of its training, unchanged.",
+        )
+    trained = measure(
+        keras.saving.load_model(bundle.weights, compile=False),
+        split.validation,
+        *validation_greys(split.validation, told["seed"]),
+    )
+    return _write(trained, bundle.folder, dict(bundle.training))
+
+
+def _write(trained: Trained, folder: Path, training: dict[str, Any]) -> Bundle:
+    """The card for the weights in `folder`, calibrated on the validation fold."""
+    labels = np.array([example.label for example in trained.validation])
+    described = f"validation fold ({len(labels)} X-rays, patients apart)"
+    changed = f"{described[:-1]}, each under a change that hospitals make)"
+    # The fold as it is is too easy: thresholds chosen on it do not carry over to other films.
+    both, all_labels = np.append(trained.logits, trained.changed_logits), np.tile(labels, 2)
+    temperature = metrics.fit_temperature(both, all_labels)
+    points = metrics.operating_points(
+        all_labels,
+        metrics.calibrate(both, temperature),
+        f"{described[:-1]}, as they are and each under a change that hospitals make)",
+    )
     now = datetime.now(UTC)
     bundle = Bundle(
-        folder=out,
-        model_version=f"{trained.network.name}-{now:%Y%m%d}-{sha256_of(out / WEIGHTS)[:8]}",
+        folder=folder,
+        model_version=f"{trained.network.name}-{now:%Y%m%d}-{_digest(folder, temperature, points)}",
         network=trained.network.name,
         weights_file=WEIGHTS,
         input_px=trained.network.input_shape[1],
-        preprocessing=preprocessing.GREY_STANDARDISE_1,
+        preprocessing=preprocessing.GREY_STANDARDISE_2,
         temperature=temperature,
-        heat_floor=_heat_floor(trained, probabilities, points),
+        heat_floor=_heat_floor(trained, temperature, points),
         operating_points=tuple(points),
-        evaluations={"validation": as_evaluation(described, trained.validation, trained.logits)},
-        training=_history(out / "run") | {"released": now.isoformat(timespec="seconds")},
+        evaluations={
+            "validation": as_evaluation(described, trained.validation, trained.logits),
+            "changed": as_evaluation(changed, trained.validation, trained.changed_logits),
+        },
+        training=training | {"released": now.isoformat(timespec="seconds")},
     )
     write_card(bundle)
-    return open_bundle(out)
+    return open_bundle(folder)
+
+
+def _digest(folder: Path, temperature: float, points: list[OperatingPoint]) -> str:
+    """Tells versions apart that differ in what they say: weights, preprocessing, calibration."""
+    thresholds = [(point.name, point.threshold) for point in points]
+    said = (sha256_of(folder / WEIGHTS), preprocessing.GREY_STANDARDISE_2, temperature, thresholds)
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:8]
 
 
 def as_evaluation(description: str, examples: list[Example], logits: np.ndarray) -> Evaluation:
@@ -85,9 +132,16 @@ def _save_network(model: keras.Model, path: Path) -> None:
     write_whole(path, write)
 
 
-def _heat_floor(trained: Trained, probabilities: np.ndarray, points: list[OperatingPoint]) -> float:
-    """Evidence below which a heatmap is not stretched to full range (`gradcam.heatmap`)."""
+def _heat_floor(trained: Trained, temperature: float, points: list[OperatingPoint]) -> float:
+    """Evidence below which a heatmap is not stretched to full range (`gradcam.heatmap`).
+
+    Only VGG16 ends in pooling and one unit; the other networks are for comparison and their
+    heatmaps are always stretched.
+    """
+    if trained.network.name != "vgg16":
+        return SMALLEST_FLOOR
     threshold = next(point.threshold for point in points if point.name == "default")
+    probabilities = metrics.calibrate(trained.logits, temperature)
     positive = [
         example
         for example, probability in zip(trained.validation, probabilities, strict=True)
@@ -96,7 +150,7 @@ def _heat_floor(trained: Trained, probabilities: np.ndarray, points: list[Operat
     if not positive:
         return 1.0
     strongest = _class_activation(trained.network, positive).max(axis=(1, 2))
-    return max(float(np.quantile(strongest, FLOOR_QUANTILE)), 1e-6)
+    return max(float(np.quantile(strongest, FLOOR_QUANTILE)), SMALLEST_FLOOR)
 
 
 def _class_activation(model: keras.Model, examples: list[Example]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What surrounds every page: title, style, theme, the sentence on intended use."""
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from model.config import ROOT
 
@@ -25,6 +26,17 @@ export default function () {
 }
 """
 _dark_at_first = st.components.v2.component("pneumoscope_dark_at_first", js=_DARK_AT_FIRST)
+
+
+def inside() -> None:
+    """The first call of a page: starts again through app.py when the page was run without it.
+
+    Streamlit takes a folder called pages/ for the older kind of app until `st.navigation` has run
+    once in the server. If the first visitor opens the address of a page, it runs that page alone.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
 
 
 def begin() -> None:

@@ -22,6 +22,7 @@ from model.bundle import Bundle, open_bundle
 from model.config import ROOT, settings
 from model.errors import PneumoscopeError
 from model.prediction import Prediction
+from model.preprocessing import prepare
 from model.xray import XRay
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Reading:
     prediction: Prediction | None = None
     error: str = ""
     synthetic: bool = False
+    notes: tuple[str, ...] | None = None
 
     @property
     def id(self) -> str:
@@ -140,6 +142,13 @@ def sample_thumbnails(height_px: int = 96) -> tuple[bytes, ...]:
         )
         for sample in samples()
     )
+
+
+def preparation_notes(reading: Reading) -> tuple[str, ...]:
+    """What was done to the film before the network saw it; nothing for a film without a verdict."""
+    if reading.notes is None:
+        reading.notes = prepare(reading.xray.display()).notes
+    return reading.notes if reading.prediction and reading.prediction.heatmap is not None else ()
 
 
 def overlay_png(reading: Reading) -> bytes:

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.bundle import Bundle, Evaluation, open_bundle, write_card
+from model.bundle import Bundle, Evaluation, open_bundle, read_card, write_card
 from model.errors import BundleError
 from model.prediction import OperatingPoint
 
@@ -18,7 +18,7 @@ def bundle(tmp_path):
         network="vgg16",
         weights_file="model.keras",
         input_px=64,
-        preprocessing="grey-standardise-1",
+        preprocessing="grey-standardise-2",
         temperature=1.5,
         heat_floor=0.2,
         operating_points=(OperatingPoint("default", 0.4, "a fold", "a rule"),),
@@ -124,3 +124,19 @@ def test_weights_cannot_be_named_outside_the_folder(bundle, tmp_path):
     card = json.loads((bundle.folder / "bundle.json").read_text())
     change(bundle, weights=card["weights"] | {"file": "../../etc/model.keras"})
     assert open_bundle(bundle.folder).weights.parent == bundle.folder
+
+
+def test_weights_of_an_older_preprocessing_can_be_opened_to_calibrate_them_but_not_to_read(bundle):
+    change(bundle, preprocessing="grey-standardise-1")
+    with pytest.raises(BundleError, match="preprocessing"):
+        open_bundle(bundle.folder)
+    assert open_bundle(bundle.folder, any_preprocessing=True).preprocessing == "grey-standardise-1"
+
+
+def test_a_card_can_be_read_where_its_weights_are_not(bundle):
+    bundle.weights.unlink()
+    card = read_card(bundle.folder / "bundle.json")
+    assert card.model_version == bundle.model_version
+    assert card.evaluations.keys() == bundle.evaluations.keys()
+    with pytest.raises(BundleError, match="none that can be read"):
+        read_card(bundle.folder / "nothing.json")

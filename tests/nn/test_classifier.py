@@ -3,7 +3,9 @@
 import json
 import sys
 import threading
+from dataclasses import replace
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from model.nn import classifier as module
 from model.nn import release
 from model.nn.classifier import Classifier, fastest_precision
 from model.nn.dataset import Example, patient_key, read_folder
-from model.preprocessing import pixel_values
+from model.preprocessing import pixel_values, prepare
 from tests.model.images import encode
 
 SAMPLES = json.loads((ROOT / "assets" / "samples" / "samples.json").read_text("utf-8"))
@@ -51,14 +53,16 @@ def probabilities(predictions):
     return [prediction.probability for prediction in predictions]
 
 
-def test_a_prediction_is_whole(classifier, together):
-    side = classifier.bundle.input_px // 16
-    for prediction in together:
+def test_a_prediction_is_whole(classifier, films, together):
+    for film, prediction in zip(films, together, strict=True):
         assert 0 < prediction.probability < 1
         assert type(prediction.probability) is type(prediction.logit) is float
         scaled = prediction.logit / classifier.bundle.temperature
         assert prediction.probability == pytest.approx(1 / (1 + np.exp(-scaled)), abs=1e-6)
-        assert prediction.heatmap.shape == (side, side)
+        # On the network's grid; a film with flat borders gets it put back on the whole film.
+        side = classifier.bundle.input_px // 16
+        whole = prepare(film.display()).box == (0, 1, 0, 1)
+        assert prediction.heatmap.shape == ((side, side) if whole else (64, 64))
         assert prediction.heatmap.dtype == np.float32
         assert 0 <= prediction.heatmap.min() <= prediction.heatmap.max() <= 1
         assert prediction.model_version == classifier.bundle.model_version
@@ -155,11 +159,37 @@ def test_the_heat_is_on_the_side_of_the_opacity(sample, together):
 def test_grad_cam_equals_the_class_activation_map_of_the_release(exact, films, samples):
     chosen = {name: path for name, path in samples.items() if name.startswith("pneumonia")}
     examples = [Example(path, 1, patient_key(path.stem), "") for path in chosen.values()]
-    shown = [film.display() for film in films if film.name in chosen]
-    _, evidence = exact.evidence(pixel_values(shown, exact.bundle.input_px))
+    greys = [prepare(film.display()).grey for film in films if film.name in chosen]
+    _, evidence = exact.evidence(pixel_values(greys, exact.bundle.input_px))
     expected = release._class_activation(keras.saving.load_model(exact.bundle.weights), examples)
     assert expected.max() > 0
     assert evidence == pytest.approx(expected, abs=1e-3 * float(expected.max()))
+
+
+def test_the_negative_of_a_film_gets_the_same_verdict_and_heat(classifier, films, together):
+    negatives = [replace(film, pixels=255 - film.display(), window=(0, 255)) for film in films]
+    for expected, got in zip(together, classifier.predict(negatives), strict=True):
+        assert got.probability == pytest.approx(expected.probability, abs=2e-3)
+        assert got.heatmap == pytest.approx(expected.heatmap, abs=2e-2)
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_a_film_in_a_frame_gets_the_same_verdict_and_its_heat_where_it_was(classifier, films, grey):
+    film = next(film for film in films if film.name == SICK[0]["file"])
+    height, width = film.display().shape
+    inner = film.display()[height // 10 : -height // 10, width // 10 : -width // 10]
+    assert prepare(inner).box == (0, 1, 0, 1)
+    rows, columns = len(inner) // 8, len(inner[0]) // 5
+    sides = (rows, 0, columns, 0)  # above and left
+    framed = cv2.copyMakeBorder(inner, *sides, cv2.BORDER_CONSTANT, value=grey)
+    expected, got = classifier.predict(
+        [replace(film, pixels=pixels, window=(0, 255)) for pixels in (inner, framed)]
+    )
+    assert got.probability == pytest.approx(expected.probability, abs=2e-3)
+    heat = overlay.stretch(expected.heatmap, inner.shape)
+    assert heat.max() > 0.5
+    on_film = overlay.stretch(got.heatmap, framed.shape)[rows:, columns:]
+    assert np.abs(on_film - heat).mean() < 0.03
 
 
 def test_no_evidence_is_a_map_of_zeros_not_nan(classifier, films, monkeypatch):

@@ -1,18 +1,23 @@
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
 from model.errors import DataError
 from model.nn.augmentation import AUGMENTATIONS
+from model.nn.changes import CHANGES
 from model.nn.dataset import (
     Batches,
     data_hash,
+    divide,
     load_greys,
     patient_key,
     read_folder,
     split_by_patient,
 )
+from model.nn.recipe import PROTOCOLS
+from model.preprocessing import prepare
 
 
 @pytest.mark.parametrize(
@@ -87,15 +92,197 @@ def test_weights_balance_the_classes(tiny_data):
     assert weights[labels[:, 0] == 1].sum() == pytest.approx(weights[labels[:, 0] == 0].sum())
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_augmentation_keeps_shape_and_range(name):
-    rng = np.random.default_rng(0)
-    grey = rng.integers(0, 255, (224, 224), np.uint8)
-    before = grey.copy()
-    for _ in range(50):
-        image = AUGMENTATIONS[name](grey, 64, rng)
-        assert image.shape == (64, 64)
-        assert image.dtype == np.float32
-        assert np.isfinite(image).all()
-        assert -0.5 < image.min() <= image.max() < 1.5
-    assert (grey == before).all()
+def test_without_balance_every_film_counts_the_same():
+    greys = [np.zeros((224, 224), np.uint8)] * 8
+    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    _, _, weights = Batches(greys, labels, 32, 8, balanced=False)[0]
+    assert weights.tolist() == [1] * 8
+
+
+# --- another background ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def films():
+    """Sixteen films, each of one grey; where the mask is, the grey stays."""
+    return [np.full((224, 224), 10 * i + 40, np.uint8) for i in range(16)]
+
+
+def halves(count):
+    """The left half of each film is lung."""
+    masks = np.zeros((count, 224, 224), bool)
+    masks[:, :, :112] = True
+    return masks
+
+
+def share_with_another_background(films, background, masks=None, augment=AUGMENTATIONS["none"]):
+    batches = Batches(
+        films, np.tile([0, 1], len(films) // 2), 32, 16, seed=1, augment=augment, masks=masks,
+        background=background,
+    )  # fmt: skip
+    values = np.concatenate([batches[0][0] for _ in range(10) if not batches.on_epoch_end()])
+    return float((np.ptp(values, axis=(1, 2, 3)) > 0.01).mean())  # an even film becomes all zero
+
+
+def test_a_share_of_the_training_films_gets_another_background(films):
+    share = share_with_another_background(films, 0.35, halves(16))
+    assert share == pytest.approx(0.35, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("background", "masks", "augment"),
+    [
+        (0.0, halves(16), AUGMENTATIONS["none"]),
+        (1.0, None, AUGMENTATIONS["none"]),
+        (1.0, halves(16), None),  # the validation fold is as it is
+    ],
+)
+def test_none_does_without_a_share_without_masks_and_in_validation(
+    films, background, masks, augment
+):
+    assert share_with_another_background(films, background, masks, augment) == 0
+
+
+def test_backgrounds_follow_from_seed_and_epoch(films):
+    def make():
+        return Batches(
+            films, np.tile([0, 1], 8), 32, 16, seed=5, augment=AUGMENTATIONS["none"],
+            masks=halves(16), background=0.5,
+        )  # fmt: skip
+
+    one, other = make(), make()
+    assert (one[0][0] == other[0][0]).all()
+    one.on_epoch_end()
+    assert (one[0][0] != other[0][0]).any()
+
+
+# --- load_greys -----------------------------------------------------------------------------------
+
+
+def test_films_are_loaded_as_the_network_is_to_see_them(tiny_data):
+    examples = read_folder(tiny_data, "test")
+    greys = load_greys(examples)
+    assert len(greys) == 8
+    for example, grey in zip(examples, greys, strict=True):
+        film = cv2.imread(str(example.path), cv2.IMREAD_GRAYSCALE)
+        assert np.abs(grey.astype(int) - prepare(film).grey).max() <= 1
+
+
+def test_a_change_is_made_before_the_preprocessing_and_drawn_for_each_film(tiny_data):
+    examples = read_folder(tiny_data, "test")
+    plain = load_greys(examples)
+    framed = load_greys(examples, change=lambda: CHANGES["borders"][1])
+    for one, other in zip(plain, framed, strict=True):
+        assert (one == other).all()  # the preprocessing has cut the borders off again
+    drawn = iter([CHANGES["none"][1], CHANGES["marker"][1]] * 4)
+    mixed = load_greys(examples, change=lambda: next(drawn))
+    assert [bool((a == b).all()) for a, b in zip(plain, mixed, strict=True)] == [True, False] * 4
+
+
+# --- divide ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory):
+    """120 X-rays of 40 children over three splits; the bytes are no images, only told apart."""
+    folder = tmp_path_factory.mktemp("hundred")
+    for i in range(120):
+        child = i // 3
+        split = "train" if child < 32 else "val" if child < 34 else "test"
+        for label, name in (("NORMAL", f"IM-{child:04}-{i}"), ("PNEUMONIA", f"person{child}_{i}")):
+            path = folder / split / label / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(name.encode())
+    return folder
+
+
+def names(examples):
+    return {example.path.name for example in examples}
+
+
+def on_disk(*folders):
+    return {path.name for folder in folders for path in folder.rglob("*.png")}
+
+
+def true_patients(examples):
+    return {patient_key(example.path.stem) for example in examples}
+
+
+def parts(split):
+    return split.training, split.validation, split.test
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_no_x_ray_is_in_two_parts_and_both_labels_are_in_each(hundred, protocol):
+    split = divide(hundred, protocol, folds=10, seed=0)
+    everything = [name for part in parts(split) for name in names(part)]
+    assert len(everything) == len(set(everything)) == sum(len(part) for part in parts(split))
+    for part in parts(split):
+        assert {example.label for example in part} == {0, 1}
+
+
+def test_official_leaves_the_test_split_alone_and_the_validation_split_out(hundred):
+    split = divide(hundred, "official", folds=10, seed=0)
+    assert names(split.test) == on_disk(hundred / "test")
+    assert names(split.training) | names(split.validation) == on_disk(hundred / "train")
+    assert not true_patients(split.training) & true_patients(split.validation)
+
+
+def test_official_takes_a_folder_without_splits_and_has_no_test_part(hundred):
+    split = divide(hundred / "train", "official", folds=10, seed=0)
+    assert names(split.training) | names(split.validation) == on_disk(hundred / "train")
+    assert split.test == []
+
+
+@pytest.mark.parametrize("protocol", ["grouped", "ungrouped"])
+def test_protocol_2_is_80_10_10_of_all_splits(hundred, protocol):
+    split = divide(hundred, protocol, folds=10, seed=0)
+    assert set.union(*map(names, parts(split))) == on_disk(hundred)
+    shares = [len(part) / 240 for part in parts(split)]
+    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.015)
+
+
+def test_grouped_has_no_patient_on_two_sides(hundred):
+    training, validation, test = map(true_patients, parts(divide(hundred, "grouped", 10, 0)))
+    assert not training & validation
+    assert not training & test
+    assert not validation & test
+
+
+def test_ungrouped_has_and_its_examples_are_their_own_patients(hundred):
+    split = divide(hundred, "ungrouped", folds=10, seed=0)
+    training, validation, test = map(true_patients, parts(split))
+    assert test <= training | validation
+    assert len(test & training) > 5
+    keys = [example.patient for part in parts(split) for example in part]
+    assert len(keys) == len(set(keys)) == 240
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_seed_decides_how_it_is_divided(hundred, protocol):
+    one, same, other = (divide(hundred, protocol, 10, seed) for seed in (0, 0, 1))
+    assert parts(one) == parts(same)
+    assert names(one.validation) != names(other.validation)
+
+
+def test_protocol_2_of_a_folder_without_splits(hundred):
+    split = divide(hundred / "train", "grouped", folds=10, seed=0)
+    assert set.union(*map(names, parts(split))) == on_disk(hundred / "train")
+    assert len(split.test) / len(on_disk(hundred / "train")) == pytest.approx(0.1, abs=0.03)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_data_set_itself_is_divided_as_the_protocol_says(shared_data, protocol):
+    split = divide(shared_data / "chest_xray_224", protocol, folds=10, seed=0)
+    counts = [len(part) for part in parts(split)]
+    if protocol == "official":
+        assert counts[0] + counts[1] == 5216
+        assert counts[2] == 624
+    else:
+        assert sum(counts) == 5856
+        assert [count / 5856 for count in counts] == pytest.approx([0.8, 0.1, 0.1], abs=0.01)
+    keys = [{example.patient for example in part} for part in parts(split)]
+    assert not keys[0] & keys[1]
+    if protocol != "official":  # whose test split is as it was published
+        assert not (keys[0] | keys[1]) & keys[2]

@@ -1,30 +1,34 @@
 """Figures of a bundle on a split, with a classifier whose answers are known."""
 
+import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from model import metrics
+from model import metrics, xray
 from model.bundle import Bundle, open_bundle, write_card
 from model.errors import DataError, XRayError
 from model.nn import evaluate
+from model.nn.changes import CHANGES
 from model.nn.dataset import read_folder
 from model.prediction import Gate, OperatingPoint, Prediction
-from tests.model.images import encode
+from model.preprocessing import GREY_STANDARDISE_2
+from tests.model.images import dicom, encode
+from tests.model.images import film as smooth_film
 
 ACCEPTED, REFUSED = Gate("accepted", 0.0, ""), Gate("refused", 1.0, "Blank.")
 
 
 class Classifier:
-    """Reads the mean grey of a film as its logit; refuses what is blank."""
+    """Reads the mean grey of a film as it is shown as its logit; refuses what is blank."""
 
     def __init__(self, bundle):
         self.bundle = bundle
 
     def predict(self, xrays):
-        return [self._read(film.pixels) for film in xrays]
+        return [self._read(film.display()) for film in xrays]
 
     def _read(self, pixels):
         if not pixels.std():
@@ -44,7 +48,7 @@ def bundle(tmp_path):
     (folder / "model.keras").write_bytes(b"weights")
     points = (OperatingPoint("default", 0.5, "a fold", "a rule"),)
     made = Bundle(
-        folder, "known", "vgg16", "model.keras", 64, "grey-standardise-1", 2.0, 0.1, points, {}, {}
+        folder, "known", "vgg16", "model.keras", 64, GREY_STANDARDISE_2, 2.0, 0.1, points, {}, {}
     )
     write_card(made)
     return open_bundle(folder)
@@ -167,3 +171,91 @@ def test_a_second_split_leaves_the_first(bundle, data):
     other = evaluate.read_all(Classifier(bundle), read_folder(data, "other"))
     evaluate.record(open_bundle(bundle.folder), "other", other)
     assert list(open_bundle(bundle.folder).evaluations) == ["test", "other"]
+
+
+# --- what --keep leaves for the pages -------------------------------------------------------------
+
+
+def kept(bundle, data, split="test"):
+    """evaluate.keep, and robustness.json as it lies beside the card."""
+    readings = evaluate.keep(Classifier(bundle), read_folder(data, split), split, data)
+    return readings, json.loads((bundle.folder / "robustness.json").read_text())
+
+
+def test_robustness_has_every_change_of_every_film_and_whose_version_it_is(bundle, data):
+    got, value = kept(bundle, data)
+    examples = read_folder(data, "test")
+    assert (value["format"], value["model_version"], value["split"]) == (1, "known", "test")
+    assert "test" in value["description"]
+    assert value["files"] == [example.path.name for example in examples]
+    assert value["labels"] == [0] * 5 + [1] * 5
+    assert value["patients"] == [example.patient for example in examples]
+    told = [(change["name"], change["title"]) for change in value["changes"]]
+    assert told == [(name, title) for name, (title, _) in CHANGES.items()]
+    assert told[0][0] == "none"
+    assert {len(change["logits"]) for change in value["changes"]} == {10}
+    assert value["changes"][0]["logits"] == pytest.approx(got.logits, abs=1e-4)
+
+
+def test_each_change_is_made_to_the_film_as_it_is_shown(bundle, data):
+    film = smooth_film(90, 70, 4000, np.uint16)
+    sent = dicom(film, WindowCenter=2000, WindowWidth=2000)
+    (data / "test" / "NORMAL" / "a.dcm").write_bytes(sent)
+    shown = xray.read(sent).display()
+    assert 0 < (shown == 0).mean() < 0.5  # the window cuts the film, and so does what is read
+    _, value = kept(bundle, data)
+    at = value["files"].index("a.dcm")
+    for change in value["changes"]:
+        expected = Classifier.logit(CHANGES[change["name"]][1](shown))
+        assert change["logits"][at] == pytest.approx(expected, abs=1e-4), change["name"]
+    logits = {change["name"]: change["logits"][at] for change in value["changes"]}
+    assert logits["brighter"] > logits["none"] > logits["darker"]
+
+
+def test_a_film_that_a_change_takes_through_the_gate_is_null_there_and_read_elsewhere(bundle, data):
+    white = np.full((64, 64), 235, np.uint8)
+    white[:, ::2] = 240
+    (data / "test" / "NORMAL" / "white.png").write_bytes(encode(white, "PNG"))
+    got, value = kept(bundle, data)
+    at = value["files"].index("white.png")
+    logits = {change["name"]: change["logits"][at] for change in value["changes"]}
+    assert logits["brighter"] is None  # all 255: the stand-in refuses what is blank
+    assert logits["none"] == pytest.approx(Classifier.logit(white), abs=1e-4)
+    assert got.num_refused == 0
+
+
+def test_a_film_refused_as_it_is_stays_in_its_place_in_the_robustness_file(bundle, data):
+    blank = encode(np.full((64, 64), 200, np.uint8), "PNG")
+    (data / "test" / "NORMAL" / "a-blank.png").write_bytes(blank)
+    got, value = kept(bundle, data)
+    assert value["files"][0] == "a-blank.png"
+    assert value["changes"][0]["logits"][0] is None
+    assert value["changes"][0]["logits"][1:] == pytest.approx(got.logits, abs=1e-4)
+    assert got.num_refused == 1
+    assert "a-blank.png" not in open_bundle(bundle.folder).evaluations["test"].files
+
+
+def test_each_file_is_decoded_once_for_all_changes(bundle, data, monkeypatch):
+    names, read = [], xray.read
+    monkeypatch.setattr(
+        evaluate.xray, "read", lambda data, name: names.append(name) or read(data, name)
+    )
+    evaluate.read_changed(Classifier(bundle), read_folder(data, "test"))
+    assert len(names) == len(set(names)) == 10
+
+
+def test_keep_describes_the_data_set_where_the_splits_are_given(bundle, data):
+    shutil.copytree(data / "test", data / "train")
+    kept(bundle, data)
+    value = json.loads((bundle.folder / "dataset.json").read_text())
+    assert value["model_version"] == "known"
+    assert [split["split"] for split in value["splits"]] == ["train", "test"]
+
+
+def test_without_splits_there_is_no_description_of_the_data_set(bundle, data):
+    evaluate.keep(Classifier(bundle), read_folder(data / "test"), "test", data / "test")
+    assert sorted(path.name for path in bundle.folder.iterdir()) == [
+        "bundle.json",
+        "model.keras",
+        "robustness.json",
+    ]

@@ -2,8 +2,10 @@ import keras
 import numpy as np
 import pytest
 
+from model.bundle import NETWORKS
 from model.errors import DataError
 from model.nn import network
+from model.nn.recipe import RECIPES
 
 
 def test_vgg16_is_the_published_network():
@@ -68,3 +70,79 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
     monkeypatch.setattr(keras.applications, "VGG16", fail)
     with pytest.raises(DataError, match="init=scratch"):
         network.load_imagenet(network.vgg16(32))
+
+
+@pytest.mark.parametrize("name", network.BUILDERS)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_every_network_is_flat_and_takes_pixel_values_to_one_logit(name, dtype):
+    model = network.build(name, 64, dropout=0.3, dtype=dtype)
+    assert model.name == name
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+    assert model.input_shape == (None, 64, 64, 3)
+    assert model.get_layer("pixel_values").output is model.input
+    logits = model(np.zeros((2, 64, 64, 3), np.float32))
+    assert logits.shape == (2, 1)
+    assert logits.dtype == "float32"
+    assert model.layers[-1].name == "logit"
+    assert model.layers[-1].activation is keras.activations.linear
+
+
+def test_the_names_are_those_that_bundles_and_presets_know():
+    assert set(network.BUILDERS) == set(NETWORKS)
+    assert {preset.network for preset in RECIPES.values()} == set(NETWORKS)
+
+
+def test_the_four_block_network_is_the_published_one():
+    model = network.build("cnn_150", 150)
+    convs = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.filters for layer in convs] == [32, 64, 128, 128]
+    drops = [layer for layer in model.layers if isinstance(layer, keras.layers.SpatialDropout2D)]
+    assert [layer.rate for layer in drops] == [0.2] * 4
+    # 150 -> 148 / 2 = 74 -> 36 -> 17 -> 7; weights and biases layer by layer
+    convolutions = [(3, 32), (32, 64), (64, 128), (128, 128)]
+    counts = [9 * before * after + after for before, after in convolutions]
+    assert model.count_params() == sum(counts) + (7 * 7 * 128 + 1) * 512 + 512 + 1
+
+
+def test_the_frozen_network_trains_its_head_only():
+    model = network.build("vgg16_frozen", 32)
+    layers = {layer.name for layer in model.layers if layer.trainable_weights}
+    assert layers == {"dense", "logit"}
+    assert network.last_conv(model) == network.LAST_CONV
+    rng = np.random.default_rng(0)
+    before = model.get_weights()
+    model.compile(optimizer="adam", loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    model.fit(rng.normal(size=(4, 32, 32, 3)), np.array([0, 1, 0, 1]), verbose=0)
+    same = [bool((a == b).all()) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert sum(same) == 26  # kernels and biases of 13 convolutions
+    assert same.count(False) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("vgg16", "block5_conv3"),
+        ("vgg16_frozen", "block5_conv3"),
+        ("cnn_150", "conv4"),
+        ("cnn", "conv3"),
+        ("dense", None),
+        ("mlp", None),
+    ],
+)
+def test_heatmaps_are_made_on_the_last_convolution(name, expected):
+    assert network.last_conv(network.build(name, 64)) == expected
+
+
+def test_rounding_is_to_the_nearest():
+    # Between 1 and 2 bfloat16 goes in steps of 1/128; ties go to the even step.
+    steps = np.array([0.25, 0.5, 0.75, 1.5, -0.75], np.float32)
+    values = np.sign(steps) * (1 + np.abs(steps) / 128)
+    rounded = (np.abs(network.round_to_bfloat16(values)) - 1) * 128 * np.sign(steps)
+    assert rounded.tolist() == [0, 0, 1, 2, -1]
+
+
+def test_rounding_keeps_any_size():
+    values = np.array([0.0, 1e-30, -3e-5, 3.14159265, -6e20], np.float32)
+    rounded = network.round_to_bfloat16(values)
+    assert not (rounded.view(np.uint32) & 0xFFFF).any()
+    assert rounded == pytest.approx(values, rel=2**-8)

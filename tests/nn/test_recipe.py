@@ -1,7 +1,9 @@
 import pytest
 
+from model.bundle import NETWORKS
 from model.errors import ConfigError
-from model.nn.recipe import RECIPES, recipe
+from model.nn.augmentation import AUGMENTATIONS
+from model.nn.recipe import PROTOCOLS, RECIPES, recipe
 
 
 def test_preset_unchanged():
@@ -38,3 +40,64 @@ def test_bad_settings_are_refused(change):
 def test_unknown_preset_is_refused():
     with pytest.raises(ConfigError, match="default"):
         recipe("best", [])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_preset_names_what_there_is(name):
+    preset = RECIPES[name]
+    assert preset.network in NETWORKS
+    assert preset.protocol in PROTOCOLS
+    assert preset.augmentation in AUGMENTATIONS
+    # A network whose weights follow from its size cannot change it between stages.
+    assert preset.network == "vgg16" or set(preset.size_px) == {preset.final_px}
+    assert preset.init != "imagenet" or preset.network.startswith("vgg16")
+
+
+def test_protocol_2_never_starts_from_weights_that_have_seen_the_films():
+    for preset in RECIPES.values():
+        assert preset.protocol == "official" or preset.init == "scratch"
+
+
+def test_the_network_of_the_paediatric_project_is_trained_as_it_was():
+    preset = RECIPES["cnn_150"]
+    assert (preset.size_px, preset.epochs, preset.learning_rate) == ((150,), (30,), (1e-4,))
+    assert (preset.optimizer, preset.schedule, preset.dropout) == ("rmsprop", "constant", 0.2)
+    assert (preset.augmentation, preset.label_smoothing, preset.balanced) == ("none", 0, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("balanced=false", False),
+        ("balanced=True", True),
+        ("average=0.99", 0.99),
+        ("background=0.35", 0.35),
+        ("optimizer=rmsprop", "rmsprop"),
+        ("schedule=constant", "constant"),
+        ("protocol=ungrouped", "ungrouped"),
+        ("network=cnn_150", "cnn_150"),
+        ("init=champion", "champion"),
+    ],
+)
+def test_settings_from_the_command_line(change, expected):
+    name = change.split("=")[0]
+    value = getattr(recipe("default", [change]), name)
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("optimizer=sgd", "rmsprop"),
+        ("schedule=step", "cosine"),
+        ("protocol=random", "ungrouped"),
+        ("network=resnet50", "cnn_150"),
+        ("augmentation=wild", "affine"),
+        ("balanced=perhaps", "balanced"),
+        ("folds=1", "folds"),
+    ],
+)
+def test_what_is_refused_names_what_there_is(change, named):
+    with pytest.raises(ConfigError, match=named):
+        recipe("default", [change])

@@ -6,13 +6,17 @@ import keras
 import numpy as np
 import pytest
 
+from model import xray
 from model.__main__ import main
 from model.bundle import open_bundle
 from model.config import settings
-from model.nn.dataset import data_hash, load_greys, read_folder
+from model.nn import dataset
+from model.nn.classifier import Classifier
+from model.nn.dataset import data_hash, divide, load_greys, read_folder
+from model.nn.network import BUILDERS, vgg16
 from model.nn.recipe import recipe
 from model.nn.release import release
-from model.nn.train import round_to_bfloat16, train
+from model.nn.train import train
 from model.preprocessing import pixel_values
 
 pytestmark = pytest.mark.timeout(900)  # a minute on a quiet machine, six on a busy one
@@ -47,7 +51,10 @@ def test_the_bundle_opens_and_says_how_it_was_made(bundle):
     assert bundle.network == "vgg16"
     assert bundle.training["num_training"] + bundle.training["num_validation"] == 24
     assert len(bundle.training["curves"]) == 1
-    assert bundle.operating_point("default").chosen_on.startswith("validation fold")
+    assert bundle.training["num_parameters"] == vgg16(32).count_params()
+    chosen_on = bundle.operating_point("default").chosen_on
+    assert chosen_on.startswith("validation fold")
+    assert "under a change that hospitals make" in chosen_on
 
 
 def test_run_json_has_what_repeats_the_run(run, tiny_data):
@@ -62,8 +69,11 @@ def test_one_line_of_curves_an_epoch(tiny_bundle):
     assert len(lines) == 1
     line = json.loads(lines[0])
     assert (line["stage"], line["epoch"], line["size_px"]) == (0, 0, 32)
-    for name in ("loss", "validation_loss", "validation_accuracy", "validation_auroc", "seconds"):
+    kinds = ("loss", "accuracy", "auroc")
+    names = [f"{fold}_{kind}" for fold in ("validation", "changed") for kind in kinds]
+    for name in ("loss", "accuracy", "seconds", *names):
         assert np.isfinite(line[name])
+    assert all(0 <= line[name] <= 1 for name in names if not name.endswith("loss"))
 
 
 def test_the_file_is_plain_flat_vgg16(network):
@@ -99,7 +109,16 @@ def test_the_test_split_was_left_alone(run, bundle, tiny_data):
     test = {example.path.name for example in read_folder(tiny_data, "test")}
     assert len(test) == 8
     assert test.isdisjoint(run["training"] + run["validation"])
-    assert list(bundle.evaluations) == ["validation"]
+    assert list(bundle.evaluations) == ["validation", "changed"]
+
+
+def test_the_changed_fold_is_the_fold_with_other_logits(bundle):
+    plain, changed = bundle.evaluations["validation"], bundle.evaluations["changed"]
+    assert changed.files == plain.files
+    assert changed.patients == plain.patients
+    assert changed.labels.tolist() == plain.labels.tolist()
+    assert (np.abs(changed.logits - plain.logits) > 1e-3).sum() >= len(plain.logits) // 4
+    assert "under a change that hospitals make" in changed.description
 
 
 def test_no_temporary_file_is_left_in_the_bundle(tiny_bundle):
@@ -112,7 +131,8 @@ def test_no_temporary_file_is_left_in_the_bundle(tiny_bundle):
 
 def test_training_goes_on_from_a_bundle(bundle, network, tiny_bundle, tiny_data, tmp_path):
     changes = ["size_px=32", "epochs=1", "folds=3", "learning_rate=1e-12", f"init={tiny_bundle}"]
-    trained = train(recipe("default", changes), read_folder(tiny_data, "train"), tmp_path / "run")
+    split = divide(tiny_data, "official", folds=3, seed=0)
+    trained = train(recipe("default", changes), split, tmp_path / "run")
     # With steps this small the weights stay those it started from: no others, no new ones.
     for before, after in zip(network.get_weights(), trained.network.get_weights(), strict=True):
         assert after == pytest.approx(before, abs=1e-6)
@@ -185,16 +205,79 @@ def test_champion_is_the_served_bundle(monkeypatch):
     assert opened == [settings().bundle]
 
 
-def test_rounding_is_to_the_nearest():
-    # Between 1 and 2 bfloat16 goes in steps of 1/128; ties go to the even step.
-    steps = np.array([0.25, 0.5, 0.75, 1.5, -0.75], np.float32)
-    values = np.sign(steps) * (1 + np.abs(steps) / 128)
-    rounded = (np.abs(round_to_bfloat16(values)) - 1) * 128 * np.sign(steps)
-    assert rounded.tolist() == [0, 0, 1, 2, -1]
+# --- the networks of the comparison ---------------------------------------------------------------
+
+# recipe, side in pixels, side of its heatmap
+COMPARED = [
+    ("mlp", 32, 32),
+    ("dense", 32, 32),
+    ("cnn", 32, 4),
+    ("cnn_150", 48, 2),
+    ("vgg16_frozen", 32, 2),
+]
 
 
-def test_rounding_keeps_any_size():
-    values = np.array([0.0, 1e-30, -3e-5, 3.14159265, -6e20], np.float32)
-    rounded = round_to_bfloat16(values)
-    assert not (rounded.view(np.uint32) & 0xFFFF).any()
-    assert rounded == pytest.approx(values, rel=2**-8)
+def test_all_networks_are_tried_here_or_above():
+    assert {recipe(name, []).network for name, _, _ in COMPARED} | {"vgg16"} == set(BUILDERS)
+
+
+@pytest.mark.parametrize(("name", "size_px", "heat_side"), COMPARED)
+def test_every_network_is_trained_and_served(name, size_px, heat_side, tiny_data, tmp_path):
+    small = [f"size_px={size_px}", "epochs=1", "folds=3", "batch_size=8", "init=scratch"]
+    chosen = recipe(name, small)
+    trained = train(chosen, divide(tiny_data, "official", 3, 0), tmp_path / "run")
+    bundle = release(trained, tmp_path)
+    assert (bundle.network, bundle.input_px) == (chosen.network, size_px)
+    assert bundle.training["num_parameters"] == trained.network.count_params()
+    assert list(bundle.evaluations) == ["validation", "changed"]
+
+    classifier = Classifier.load(tmp_path, precision="float32")
+    by_name = {example.path.name: example.path for example in trained.validation}
+    kept = bundle.evaluations["validation"]
+    films = [xray.read(by_name[file].read_bytes(), file) for file in kept.files]
+    predictions = classifier.predict(films)
+    logits = [prediction.logit for prediction in predictions]
+    assert logits == pytest.approx(kept.logits, abs=2e-3)
+    for prediction in predictions:
+        assert 0 < prediction.probability < 1
+        assert prediction.heatmap.shape == (heat_side, heat_side)
+        assert 0 <= prediction.heatmap.min() <= prediction.heatmap.max() <= 1
+    assert max(prediction.heatmap.max() for prediction in predictions) in (0, 1)
+
+
+def test_refining_averages_the_weights_and_changes_the_background(
+    bundle, tiny_bundle, tiny_data, tmp_path, monkeypatch
+):
+    """The preset `refine` on a small network; the shipped segmenter finds the lungs."""
+    masks = []
+
+    def note(film, lungs, other, rng):
+        masks.append(lungs)
+        return film
+
+    monkeypatch.setattr(dataset, "change_background", note)
+    changes = ["size_px=32", "epochs=1", "folds=3", "learning_rate=1e-12", "background=1"]
+    chosen = recipe("refine", [*changes, "batch_size=8", f"init={tiny_bundle}"])
+    assert chosen.average > 0
+    split = divide(tiny_data, "official", folds=3, seed=0)
+    trained = train(chosen, split, tmp_path)
+    # Keras takes the shape from a batch or two before the first epoch.
+    assert len(masks) >= len(split.training)
+    assert {mask.shape for mask in masks} == {(224, 224)}
+    assert {mask.dtype for mask in masks} == {np.dtype(bool)}
+    kept = bundle.evaluations["validation"]
+    assert trained.logits == pytest.approx(kept.logits, abs=0.01)  # steps too small to matter
+
+
+@pytest.mark.parametrize("protocol", ["grouped", "ungrouped"])
+def test_protocol_2_trains_on_its_part_of_all_splits(protocol, tiny_data, tmp_path):
+    arguments = ["train", "--data", str(tiny_data), "--out", str(tmp_path), "--config", "mlp"]
+    for change in (f"protocol={protocol}", "size_px=32", "epochs=1", "folds=4", "batch_size=8"):
+        arguments += ["--set", change]
+    assert main(arguments) == 0
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    split = divide(tiny_data, protocol, folds=4, seed=0)
+    assert run["recipe"]["protocol"] == protocol
+    assert set(run["training"]) == {example.path.name for example in split.training}
+    assert set(run["validation"]) == {example.path.name for example in split.validation}
+    assert len(run["training"]) + len(run["validation"]) + len(split.test) == 32

@@ -1,0 +1,197 @@
+"""What `python -m model evaluate --keep` leaves beside a bundle's card: robustness and data set.
+
+A missing or foreign file gives an empty result, never an exception; `why_missing` says why.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model import metrics
+from model.bundle import Bundle
+from model.metrics import UNKNOWN, Estimate, Rate, wilson
+
+FORMAT = 1
+FILES = ROBUSTNESS, DATASET = "robustness.json", "dataset.json"
+_KEEP = "run `python -m model evaluate --keep` with the data set to write it."
+
+
+@dataclass(frozen=True)
+class ChangeFigures:
+    """What is left of the figures under a change; n counts the X-rays that were not refused."""
+
+    n: int
+    auroc: Estimate
+    sensitivity: Rate
+    specificity: Rate
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """The test split under one change; refused X-rays are left out of the arrays (N,)."""
+
+    name: str
+    title: str
+    labels: np.ndarray
+    probabilities: np.ndarray
+    patients: np.ndarray
+    num_refused: int
+
+    def figures(self, threshold: float) -> ChangeFigures:
+        """At a threshold; a change under which everything is refused has unknown figures."""
+        if not self.labels.size:
+            return ChangeFigures(0, UNKNOWN, wilson(0, 0), wilson(0, 0))
+        counts = metrics.confusion(self.labels, self.probabilities, threshold)
+        auroc = metrics.auroc(self.labels, self.probabilities, self.patients)
+        return ChangeFigures(self.labels.size, auroc, counts.sensitivity, counts.specificity)
+
+
+def robustness(bundle: Bundle) -> list[Change]:
+    """The changes of `robustness.json`, first the X-rays as they are; else empty."""
+    return _changes(bundle) or []
+
+
+def _changes(bundle: Bundle) -> list[Change] | None:
+    """None when the file is missing, damaged or of another model version."""
+    told = _read(bundle.folder / ROBUSTNESS)
+    if told.get("model_version") != bundle.model_version:
+        return None
+    try:
+        labels = np.array(told["labels"], int)  # (N,)
+        patients = np.array(told["patients"])  # (N,)
+        return [_change(change, labels, patients, bundle.temperature) for change in told["changes"]]
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _change(
+    told: Mapping[str, Any], labels: np.ndarray, patients: np.ndarray, temperature: float
+) -> Change:
+    logits = np.array([np.nan if logit is None else logit for logit in told["logits"]], float)
+    read = ~np.isnan(logits)  # (N,)
+    return Change(
+        told["name"],
+        told["title"],
+        labels[read],
+        metrics.calibrate(logits[read], temperature),
+        patients[read],
+        int((~read).sum()),
+    )
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """How many X-rays and children a split has; bacterial and viral by file name."""
+
+    split: str
+    normal: int
+    pneumonia: int
+    bacterial: int
+    viral: int
+    patients: int
+
+
+@dataclass(frozen=True)
+class ImageSize:
+    """How many X-rays have this size in pixels."""
+
+    width: int
+    height: int
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """How many X-rays of each class lie between edges (B + 1,)."""
+
+    edges: np.ndarray
+    normal: np.ndarray  # (B,)
+    pneumonia: np.ndarray  # (B,)
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """The X-rays that a version was trained and judged on, as counts and means; no single image.
+
+    mean_image: class -> (H, W) uint8. brightness and contrast: mean and standard deviation of the
+    grey values of each film. image_sizes: most frequent first, and `other_sizes` X-rays beside
+    them. file_sizes: (width, height) of single files, where the command has written them.
+    duplicates: groups of identical files, the files in them, and how many groups lie across
+    splits and across labels.
+    """
+
+    description: str
+    splits: tuple[SplitCounts, ...]
+    image_sizes: tuple[ImageSize, ...]
+    other_sizes: int
+    mean_image: Mapping[str, np.ndarray]
+    brightness: Histogram
+    contrast: Histogram
+    duplicates: Mapping[str, int]
+    patients_across_splits: int
+    file_sizes: Mapping[str, tuple[int, int]]
+
+
+def dataset(bundle: Bundle) -> DataSet | None:
+    """`dataset.json`; None when it is missing or damaged."""
+    told = _read(bundle.folder / DATASET)
+    try:
+        sizes = [size for size in told["image_sizes"] if "width" in size]
+        others = [size for size in told["image_sizes"] if "width" not in size]
+        return DataSet(
+            description=str(told["description"]),
+            splits=tuple(SplitCounts(**split) for split in told["splits"]),
+            image_sizes=tuple(ImageSize(**size) for size in sizes),
+            other_sizes=sum(int(other.get("other", other.get("count", 0))) for other in others),
+            mean_image={
+                name: np.array(told["mean_image"][name], np.uint8)  # (H, W)
+                for name in ("normal", "pneumonia")
+            },
+            brightness=_histogram(told["brightness"]),
+            contrast=_histogram(told["contrast"]),
+            duplicates={
+                name: int(told["duplicates"][name])
+                for name in ("groups", "images", "across_splits", "across_labels")
+            },
+            patients_across_splits=int(told["patients_across_splits"]),
+            file_sizes={name: (w, h) for name, (w, h) in told.get("file_sizes", {}).items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return None
+
+
+def _histogram(told: Mapping[str, Any]) -> Histogram:
+    edges = np.array(told["edges"], float)  # (B + 1,)
+    normal, pneumonia = np.array(told["normal"], int), np.array(told["pneumonia"], int)  # (B,)
+    if not len(edges) - 1 == len(normal) == len(pneumonia):
+        raise ValueError("histogram")
+    return Histogram(edges, normal, pneumonia)
+
+
+def why_missing(bundle: Bundle, file: str) -> str:
+    """One sentence why `ROBUSTNESS` or `DATASET` gives nothing; "" when it gives something."""
+    path = bundle.folder / file
+    if not path.is_file():
+        return f"This version comes without {file}: {_KEEP}"
+    told = _read(path)
+    if file == ROBUSTNESS:
+        version = told.get("model_version", bundle.model_version)
+        if version != bundle.model_version:
+            return f"{file} was measured with another version, {version}: {_KEEP}"
+        usable = bool(_changes(bundle))
+    else:
+        usable = dataset(bundle) is not None
+    return "" if usable else f"{file} is damaged or of another format: {_KEEP}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The object in a file of ours; empty when there is none."""
+    try:
+        told = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) and told.get("format") == FORMAT else {}

@@ -1,0 +1,88 @@
+"""What a performance report is made from, gathered once from the bundle and the files beside it."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from model import performance
+from model.bundle import Bundle
+from model.errors import DataError
+from model.performance import Calibration, Change, ChangeFigures, Choice, Row, Subgroup
+
+PREVALENCE = 0.12  # with which the page "Read an X-ray" starts
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the evaluation comes from. data_sha256: of the X-rays of the split, "" if unknown."""
+
+    split: str
+    measured_on: date
+    data_sha256: str = ""
+    num_refused: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """All figures of one report. What has no file is empty; `missing` then says why."""
+
+    bundle: Bundle
+    source: Source
+    row: Row
+    subgroups: list[Subgroup]
+    choices: list[Choice]
+    calibration: Calibration
+    changes: list[tuple[Change, ChangeFigures]]
+    networks: list[Row]
+    missing: dict[str, str]
+
+    @property
+    def prevalence(self) -> float:
+        """Of pneumonia in the split."""
+        return self.row.n_positive / self.row.n
+
+
+def gather(bundle: Bundle, source: Source) -> Content:
+    """The figures of `source.split`, which must be among the bundle's evaluations.
+
+    Networks, changes and choices of threshold are measured on the test split, so a report of
+    another split leaves them out. Raises DataError when all X-rays have the same label.
+    """
+    evaluation = bundle.evaluations[source.split]
+    if len(set(evaluation.labels.tolist())) < 2:
+        raise DataError(
+            "X-rays with and without pneumonia for a report",
+            f"{len(evaluation.labels)} of one kind that were not refused",
+            "Give a split that has both.",
+        )
+    # The champion's row is that of the only evaluation here.
+    row = performance.champion(replace(bundle, evaluations={source.split: evaluation}))
+    is_test = source.split == "test"
+    changes = performance.robustness(bundle) if is_test else []
+    networks = performance.rows(bundle) if is_test else []
+    choices = performance.threshold_choice(bundle) if is_test else []
+    others = [each for each in networks if not each.is_champion and not each.missing]
+    found = {"robustness": changes, "networks": others, "choices": choices}
+    return Content(
+        bundle=bundle,
+        source=source,
+        row=row,
+        subgroups=performance.subgroups(bundle, source.split, row.threshold),
+        choices=choices,
+        calibration=performance.calibration(bundle, source.split),
+        changes=[(change, change.figures(row.threshold)) for change in changes],
+        networks=networks if others else [],
+        missing={name: _why(name, bundle, is_test) for name, value in found.items() if not value},
+    )
+
+
+def _why(name: str, bundle: Bundle, is_test: bool) -> str:
+    if not is_test:
+        return "Not in this report: it is measured on the test split only."
+    if name == "robustness":
+        return performance.why_missing(bundle, "robustness.json") or "Nothing was measured."
+    if name == "networks":
+        return "No other network has been measured yet: run `python -m model compare`."
+    return (
+        "This model version keeps no validation X-rays under changes, so the two ways to choose "
+        "a threshold cannot be compared."
+    )

@@ -1,0 +1,293 @@
+"""Charts with tooltips, in the colours of the theme. Import late: Altair takes .4 s.
+
+Colours are the theme's categories in their order (.streamlit/config.toml), so that they change
+with light and dark: the first is the accent and the sign for "well", the second for "ill". Shape
+or dash says the same again.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from model.curves import Bin, Curve
+from model.evaluated import Change, ChangeFigures, Histogram
+from model.metrics import Rate
+from model.performance import Row
+
+_HEIGHT_PX = 340  # with axes and legend
+_GREY = "#84939c"  # 3:1 or more on both backgrounds, for lines that are no data
+_MOVED = "#d98e04"  # 3:1 or more on dark, near it on light, where it is large and round
+_PERCENT = ".0%"
+Point = Mapping[str, Any]
+Layers = alt.LayerChart | alt.FacetChart  # what altair.layer says it gives
+
+
+def _data(records: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+    return alt.InlineData(values=[dict(record) for record in records])
+
+
+def _axis(field: str, title: str, domain: tuple[float, float], kind: Any = alt.X) -> Any:
+    scale = alt.Scale(domain=list(domain), nice=False)
+    return kind(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(format=_PERCENT, tickCount=6))
+
+
+def _bottom(title: str | None = None, columns: int = 1) -> alt.Legend:
+    """Under the chart; one column where two would not fit on a phone."""
+    return alt.Legend(orient="bottom", title=title, columns=columns, labelLimit=260)
+
+
+def _points(curve: Curve) -> list[dict[str, Any]]:
+    return [
+        {"x": float(x), "y": float(y), "threshold": min(float(t), 1.0), "order": i}
+        for i, (x, y, t) in enumerate(zip(curve.x, curve.y, curve.thresholds, strict=True))
+    ]
+
+
+def operating_curve(
+    curve: Curve,
+    here: Sequence[Point],
+    named: Sequence[Point],
+    titles: tuple[str, str],
+    corner: tuple[tuple[float, float], tuple[float, float]] | None = None,
+) -> Layers:
+    """A curve, the named operating points on it, and the one that is being moved.
+
+    here (none or one) and named: {"name", "x", "y", "threshold"}. titles: of the x and the y axis.
+    corner: the domains of a part to show alone.
+    """
+    domains = corner or ((0.0, 1.0), (0.0, 1.0))
+    clip = corner is not None
+    x = _axis("x", titles[0], domains[0])
+    y = _axis("y", titles[1], domains[1], alt.Y)
+    tooltip = [
+        alt.Tooltip("x:Q", title=titles[0], format=".1%"),
+        alt.Tooltip("y:Q", title=titles[1], format=".1%"),
+        alt.Tooltip("threshold:Q", title="Threshold", format=".4~f"),
+    ]
+    line = (
+        alt.Chart(_data(_points(curve)))
+        .mark_line(clip=clip, point=alt.OverlayMarkDef(size=30, opacity=0))
+        .encode(x, y, order="order:Q", tooltip=tooltip)
+    )
+    names = [point["name"] for point in named]
+    marks = (
+        alt.Chart(_data(named))
+        .mark_point(size=110, filled=False, strokeWidth=2, color=_GREY, clip=clip)
+        .encode(
+            x,
+            y,
+            shape=alt.Shape("name:N", sort=names, legend=_bottom("Named operating points", 2)),
+            tooltip=[alt.Tooltip("name:N", title="Operating point"), *tooltip],
+        )
+    )
+    moved = (
+        alt.Chart(_data(here))
+        .mark_circle(size=240, opacity=1, color=_MOVED, clip=clip)
+        .encode(x, y, tooltip=tooltip)
+    )
+    return alt.layer(line, marks, moved).properties(height=_HEIGHT_PX + 80)
+
+
+def roc_curves(curves: Mapping[str, Curve], corner: bool) -> alt.Chart:
+    """One curve for each title, told apart by colour and dash; with `corner` the top left only."""
+    low, high = ((0.0, 0.4), (0.6, 1.0)) if corner else ((0.0, 1.0), (0.0, 1.0))
+    records = [
+        {"network": title, **point} for title, curve in curves.items() for point in _points(curve)
+    ]
+    titles = list(curves)
+    return (
+        alt.Chart(_data(records))
+        .mark_line(clip=True, point=alt.OverlayMarkDef(size=30, opacity=0))
+        .encode(
+            _axis("x", "False alarms (1 - specificity)", low),
+            _axis("y", "Found (sensitivity)", high, alt.Y),
+            order="order:Q",
+            color=alt.Color("network:N", sort=titles, legend=_bottom("Network")),
+            strokeDash=alt.StrokeDash("network:N", sort=titles),
+            tooltip=[
+                alt.Tooltip("network:N", title="Network"),
+                alt.Tooltip("x:Q", title="False alarms", format=".1%"),
+                alt.Tooltip("y:Q", title="Found", format=".1%"),
+                alt.Tooltip("threshold:Q", title="Threshold", format=".4~f"),
+            ],
+        )
+        .properties(height=_HEIGHT_PX + 240)
+    )
+
+
+def reliability(bins: Sequence[Bin]) -> Layers:
+    """What was said against what was so, with Wilson's intervals; the grey line is perfect."""
+    records = [
+        {
+            "said": b.mean_probability,
+            "so": b.share.value,
+            "low": b.share.low,
+            "high": b.share.high,
+            "n": b.share.denominator,
+            "bin": f"{b.low:.1f} to {b.high:.1f}",
+        }
+        for b in bins
+    ]
+    x = _axis("said", "Mean probability that was given", (0, 1))
+    title = "Share with pneumonia"
+    tooltip = [
+        alt.Tooltip("bin:N", title="Probability"),
+        alt.Tooltip("n:Q", title="X-rays"),
+        alt.Tooltip("said:Q", title="Mean probability", format=".1%"),
+        alt.Tooltip("so:Q", title=title, format=".1%"),
+        alt.Tooltip("low:Q", title="95 % interval from", format=".1%"),
+        alt.Tooltip("high:Q", title="to", format=".1%"),
+    ]
+    perfect = (
+        alt.Chart(_data([{"said": 0, "so": 0}, {"said": 1, "so": 1}]))
+        .mark_line(color=_GREY, strokeDash=[4, 4])
+        .encode(x, _axis("so", title, (0, 1), alt.Y))
+    )
+    base = alt.Chart(_data(records)).encode(x, tooltip=tooltip)
+    bars = base.mark_rule(strokeWidth=2, color=_GREY).encode(
+        _axis("low", title, (0, 1), alt.Y), alt.Y2("high:Q")
+    )
+    dots = base.mark_circle(opacity=1).encode(
+        _axis("so", title, (0, 1), alt.Y),
+        size=alt.Size("n:Q", scale=alt.Scale(range=[50, 400]), legend=None),
+    )
+    return alt.layer(perfect, bars, dots).properties(height=_HEIGHT_PX)
+
+
+def changes(figures: Sequence[tuple[Change, ChangeFigures]]) -> Layers:
+    """Sensitivity and specificity under each change with their intervals, as dots in a row."""
+    records = [
+        {"change": change.title, "figure": name, **_interval(rate)}
+        for change, found in figures
+        for name, rate in [
+            ("Finds (sensitivity)", found.sensitivity),
+            ("Clears (specificity)", found.specificity),
+        ]
+        if not math.isnan(rate.value)
+    ]
+    names = ["Finds (sensitivity)", "Clears (specificity)"]
+    lowest = min((record["low"] for record in records), default=0.0)
+    domain = (math.floor(10 * lowest) / 10, 1.0)
+    y = alt.Y(
+        "change:N", sort=[c.title for c, _ in figures], title=None, axis=alt.Axis(labelLimit=170)
+    )
+    base = alt.Chart(_data(records)).encode(
+        y,
+        yOffset=alt.YOffset("figure:N", sort=names),
+        color=alt.Color("figure:N", sort=names, legend=_bottom()),
+        tooltip=[
+            alt.Tooltip("change:N", title="Change"),
+            alt.Tooltip("figure:N", title="Figure"),
+            alt.Tooltip("value:Q", title="Value", format=".1%"),
+            alt.Tooltip("low:Q", title="95 % interval from", format=".1%"),
+            alt.Tooltip("high:Q", title="to", format=".1%"),
+            alt.Tooltip("count:N", title="X-rays"),
+        ],
+    )
+    bars = base.mark_rule(strokeWidth=2).encode(
+        _axis("low", "Share of X-rays", domain), alt.X2("high:Q")
+    )
+    dots = base.mark_point(size=70, filled=True, opacity=1).encode(
+        _axis("value", "Share of X-rays", domain),
+        shape=alt.Shape("figure:N", sort=names, legend=_bottom()),
+    )
+    return alt.layer(bars, dots).properties(height=34 * len(figures) + 130)
+
+
+def _interval(rate: Rate) -> dict[str, Any]:
+    count = f"{rate.numerator} of {rate.denominator}"
+    return {"value": rate.value, "low": rate.low, "high": rate.high, "count": count}
+
+
+SETS = {"": "Training", "validation_": "Validation", "changed_": "Validation, films changed"}
+
+
+def training(row: Row, figure: str) -> alt.Chart | None:
+    """Loss or accuracy over the epochs; None where the run did not write it."""
+    records = [
+        {
+            "epoch": number,
+            "set": title,
+            "value": line[prefix + figure],
+            "size": f"{line.get('size_px', row.size_px)} px",
+        }
+        for number, line in enumerate(row.curves, 1)
+        for prefix, title in SETS.items()
+        if line.get(prefix + figure) is not None
+    ]
+    if not records:
+        return None
+    sets = [title for title in SETS.values() if any(r["set"] == title for r in records)]
+    domain = alt.Scale(zero=False, type="log" if figure == "loss" else "linear")
+    axis = alt.Axis(format=_PERCENT) if figure == "accuracy" else alt.Axis(format="~g", tickCount=4)
+    return (
+        alt.Chart(_data(records))
+        .mark_line(point=alt.OverlayMarkDef(size=36, filled=True))
+        .encode(
+            alt.X("epoch:Q", title="Epoch", axis=alt.Axis(format="d", tickMinStep=1)),
+            alt.Y("value:Q", title=figure.capitalize(), scale=domain, axis=axis),
+            color=alt.Color("set:N", sort=sets, legend=_bottom()),
+            strokeDash=alt.StrokeDash("set:N", sort=sets, legend=_bottom()),
+            tooltip=[
+                alt.Tooltip("set:N", title="Set"),
+                alt.Tooltip("epoch:Q", title="Epoch"),
+                alt.Tooltip("value:Q", title=figure.capitalize(), format=".4f"),
+                alt.Tooltip("size:N", title="Image size"),
+            ],
+        )
+        .properties(height=_HEIGHT_PX + 40)
+    )
+
+
+def histogram(counts: Histogram, title: str) -> alt.Chart:
+    """Share of each class between the edges: one step line a class, since classes differ in n."""
+    records: list[dict[str, Any]] = []
+    for name, values in [("Normal", counts.normal), ("Pneumonia", counts.pneumonia)]:
+        shares = values / max(int(values.sum()), 1)  # (B,)
+        # The last bin once more, so that its step reaches the last edge.
+        for i in [*range(len(values)), len(values) - 1]:
+            end = len(records) and records[-1]["bin"] == i and records[-1]["class"] == name
+            records.append({
+                "class": name,
+                "bin": i,
+                "edge": float(counts.edges[i + bool(end)]),
+                "share": float(shares[i]),
+                "count": int(values[i]),
+                "range": f"{counts.edges[i]:g} to {counts.edges[i + 1]:g}",
+            })  # fmt: skip
+    classes = ["Normal", "Pneumonia"]
+    return (
+        alt.Chart(_data(records))
+        .mark_line(interpolate="step-after", point=alt.OverlayMarkDef(size=40, opacity=0))
+        .encode(
+            alt.X("edge:Q", title=title, scale=alt.Scale(nice=False, zero=False)),
+            alt.Y("share:Q", title="Share of the class", axis=alt.Axis(format=_PERCENT)),
+            color=alt.Color("class:N", sort=classes, legend=_bottom(columns=2)),
+            strokeDash=alt.StrokeDash("class:N", sort=classes, legend=_bottom(columns=2)),
+            tooltip=[
+                alt.Tooltip("class:N", title="Class"),
+                alt.Tooltip("range:N", title=title),
+                alt.Tooltip("count:Q", title="X-rays"),
+                alt.Tooltip("share:Q", title="Share of the class", format=".1%"),
+            ],
+        )
+        .properties(height=_HEIGHT_PX)
+    )
+
+
+def bars(records: Sequence[Mapping[str, Any]], x: str, y: str, colour: str) -> alt.Chart:
+    """Stacked horizontal bars of counts, one for each `y`, a segment for each `colour`."""
+    return (
+        alt.Chart(_data(records))
+        .mark_bar(stroke=_GREY, strokeWidth=0.5)
+        .encode(
+            alt.X(f"{x}:Q", title=x),
+            alt.Y(f"{y}:N", title=None, sort=None),
+            color=alt.Color(f"{colour}:N", sort=None, legend=_bottom(columns=2)),
+            order=alt.Order("order:Q"),
+            tooltip=[f"{y}:N", f"{colour}:N", f"{x}:Q"],
+        )
+        .properties(height=60 * len({record[y] for record in records}) + 70)
+    )

@@ -1,0 +1,136 @@
+"""The networks compared, how much a leak flatters, and the training of each."""
+
+import streamlit as st
+
+from model import curves
+from model.performance import Row
+from pages.shared.trust import charts, evidence, tables
+
+LEAK = """
+Protocol 2 takes all X-rays together and holds a tenth back for the test. **Grouped** keeps the
+X-rays of a child on one side. **Ungrouped** does not, as most published figures do: the network is
+then tested on children whom it has seen, and the difference is the size of that leak.
+"""
+
+
+def draw() -> None:
+    """The tab."""
+    rows = evidence.compared()
+    official = [row for row in rows if row.protocol == "official"]
+    tables.show(
+        "networks",
+        "Protocol 1, the official split: every network by the same code, at its own default "
+        "threshold, chosen on its validation fold",
+        [_record(row) for row in official if not row.missing],
+    )
+    _missing(official)
+    _roc([row for row in official if not row.missing])
+    _leak([row for row in rows if row.protocol != "official"])
+    _one([row for row in rows if not row.missing])
+
+
+def _record(row: Row) -> tables.Record:
+    size = "unknown" if row.num_parameters is None else f"{row.num_parameters / 1e6:.1f}"
+    return {
+        "Network": row.title,
+        "Parameters, millions": size,
+        "Size, px": str(row.size_px),
+        "X-rays": row.n,
+        "AUROC": row.auroc,
+        "Accuracy": row.accuracy,
+        "Precision": row.precision,
+        "Recall": row.recall,
+        "Specificity": row.specificity,
+        "F1": row.f1,
+        "ECE": row.ece,
+    }
+
+
+def _missing(rows: list[Row]) -> None:
+    """The networks without figures, together with those that lack them for the same reason."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row.missing:
+            reasons.setdefault(row.missing, []).append(label(row))
+    for reason, titles in reasons.items():
+        st.caption(f":material/info: No figures for {'; '.join(titles)}. {reason}")
+
+
+def label(row: Row) -> str:
+    """The title, with its protocol where that is not the official one."""
+    return row.title if row.protocol == "official" else f"{row.title}, {row.protocol}"
+
+
+def _roc(rows: list[Row]) -> None:
+    # A network can be tested on X-rays of one class only by a made-up data set.
+    # The champion comes first, so that it gets the accent.
+    found = {row.title: row for row in reversed(rows) if 0 < row.n_positive < row.n}
+    if not found:
+        return
+    corner = st.toggle("Enlarge the corner", key="performance.networks.corner")
+    st.markdown("**ROC on the official test split**")
+    st.altair_chart(
+        charts.roc_curves(
+            {title: curves.roc(row.labels, row.probabilities) for title, row in found.items()},
+            corner,
+        ),
+        key="performance.chart.networks",
+        alt="ROC curves of the networks of protocol 1",
+    )
+
+
+def _leak(rows: list[Row]) -> None:
+    st.subheader("How much a leak flatters")
+    st.markdown(LEAK)
+    of = {(row.title, row.protocol): row for row in rows if not row.missing}
+    records: list[tables.Record] = []
+    for title in dict.fromkeys(row.title for row in rows):
+        grouped, ungrouped = of.get((title, "grouped")), of.get((title, "ungrouped"))
+        if grouped and ungrouped:
+            records.append(_pair(title, grouped, ungrouped))
+    tables.show("leak", "Protocol 2: the same network, with and without the leak", records)
+    _missing(rows)
+
+
+def _pair(title: str, grouped: Row, ungrouped: Row) -> tables.Record:
+    points = 100 * (ungrouped.accuracy.value - grouped.accuracy.value)
+    return {
+        "Network": title,
+        "X-rays, grouped": grouped.n,
+        "AUROC, grouped": grouped.auroc,
+        "AUROC, ungrouped": ungrouped.auroc,
+        "AUROC, leak": f"{ungrouped.auroc.value - grouped.auroc.value:+.3f}",
+        "Accuracy, grouped": grouped.accuracy,
+        "Accuracy, ungrouped": ungrouped.accuracy,
+        "Accuracy, leak": f"{points:+.1f} points",
+    }
+
+
+@st.fragment
+def _one(rows: list[Row]) -> None:
+    """One network by choice: how it learned, and its confusion matrix."""
+    st.subheader("One network")
+    names = {row.name if not row.is_champion else "": row for row in rows}
+    chosen = st.selectbox(
+        "Network",
+        list(names),
+        index=list(names).index(""),
+        format_func=lambda name: label(names[name]),
+        key="performance.network",
+    )
+    row = names[chosen]
+    left, right = st.columns(2, gap="large")
+    for column, figure in ((left, "loss"), (right, "accuracy")):
+        chart = charts.training(row, figure)
+        with column:
+            st.markdown(f"**{figure.capitalize()}**")
+            if chart is None:
+                st.caption(f"This training did not write down its {figure}.")
+            else:
+                st.altair_chart(
+                    chart,
+                    key=f"performance.chart.{figure}",
+                    alt=f"{figure.capitalize()} of {label(row)} over the epochs",
+                )
+    caption = f"{label(row)}: test X-rays at its default threshold of {row.threshold:g}"
+    tables.show("network_confusion", caption, tables.confusion(row.confusion))

@@ -1,0 +1,123 @@
+"""Tables of figures with their intervals and counts, each of which can be had as CSV.
+
+A record is one row: column -> text, number, `metrics.Rate` or `metrics.Estimate`.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import streamlit as st
+
+from model.metrics import Confusion, Estimate, Rate
+
+Cell = str | int | float | Estimate | None
+Record = Mapping[str, Cell]
+
+
+def show(name: str, caption: str, records: Sequence[Record]) -> None:
+    """The table, and a button that downloads it as `NAME.csv`."""
+    if not records:
+        return
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in records[0])
+    body = "".join(f"<tr>{_row(list(record.values()))}</tr>" for record in records)
+    # The caption stays outside of what scrolls, so that a phone shows all of it.
+    st.html(
+        f'<figure class="figures"><figcaption>{escape(caption)}</figcaption>'
+        f'<div tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
+    )
+    st.download_button(
+        "CSV",
+        data=lambda: as_csv(records),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        key=f"performance.csv.{name}",
+        help=f"{caption}, as CSV with intervals and counts in columns of their own",
+    )
+
+
+def _row(cells: list[Cell]) -> str:
+    first, *others = cells
+    return f'<th scope="row">{html(first)}</th>' + "".join(
+        f"<td>{html(cell)}</td>" for cell in others
+    )
+
+
+def html(cell: Cell) -> str:
+    """A cell as HTML: the figure, under it the 95 % interval and the counts."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return "unknown"
+    if isinstance(cell, Estimate):
+        if math.isnan(cell.value):
+            return "unknown"
+        return f"<b>{value(cell)}</b><small>{interval(cell)}{_counts(cell)}</small>"
+    if isinstance(cell, str):
+        return escape(cell)
+    return f"{cell:,}" if isinstance(cell, int) else f"{cell:.3f}"
+
+
+def value(estimate: Estimate) -> str:
+    """A rate in per cent, anything else with three decimals."""
+    if math.isnan(estimate.value):
+        return "unknown"
+    return (
+        f"{100 * estimate.value:.1f} %" if isinstance(estimate, Rate) else f"{estimate.value:.3f}"
+    )
+
+
+def interval(estimate: Estimate) -> str:
+    """The 95 % interval in the unit of `value`."""
+    if isinstance(estimate, Rate):
+        return f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
+    return f"{estimate.low:.3f}–{estimate.high:.3f}"
+
+
+def _counts(estimate: Estimate) -> str:
+    return f" · {estimate.numerator}/{estimate.denominator}" if isinstance(estimate, Rate) else ""
+
+
+def as_csv(records: Sequence[Record]) -> bytes:
+    """UTF-8 with a header line; an interval takes columns `NAME low` and `NAME high`.
+
+    The byte-order mark tells Excel that it is UTF-8.
+    """
+    flat = [_flat(record) for record in records]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in flat for name in row)))
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _flat(record: Record) -> dict[str, str | int | float | None]:
+    flat: dict[str, str | int | float | None] = {}
+    for name, cell in record.items():
+        if not isinstance(cell, Estimate):
+            flat[name] = cell
+            continue
+        flat |= {name: cell.value, f"{name} low": cell.low, f"{name} high": cell.high}
+        if isinstance(cell, Rate):
+            flat |= {f"{name} count": cell.numerator, f"{name} of": cell.denominator}
+    return flat
+
+
+def confusion(counts: Confusion) -> list[Record]:
+    """The four counts: a row for each reference label, a column for each decision."""
+    return [
+        {
+            "Reference label": "Pneumonia",
+            "called pneumonia": f"{counts.true_positives:,} found",
+            "called normal": f"{counts.false_negatives:,} missed",
+        },
+        {
+            "Reference label": "Normal",
+            "called pneumonia": f"{counts.false_positives:,} false alarms",
+            "called normal": f"{counts.true_negatives:,} cleared",
+        },
+    ]
