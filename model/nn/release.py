@@ -35,8 +35,7 @@ def release(trained: Trained, out: Path) -> Bundle:
     is no bundle.
     """
     _save_network(trained.network, out / WEIGHTS)
-    training = _history(out / "run") | {"num_parameters": trained.network.count_params()}
-    return _write(trained, out, training)
+    return _write(trained, out, _history(out / "run"))
 
 
 def recalibrate(bundle: Bundle, data: Path) -> Bundle:
@@ -89,7 +88,11 @@ def _write(trained: Trained, folder: Path, training: dict[str, Any]) -> Bundle:
             "validation": as_evaluation(described, trained.validation, trained.logits),
             "changed": as_evaluation(changed, trained.validation, trained.changed_logits),
         },
-        training=training | {"released": now.isoformat(timespec="seconds")},
+        training=training
+        | {
+            "num_parameters": trained.network.count_params(),
+            "released": now.isoformat(timespec="seconds"),
+        },
     )
     write_card(bundle)
     return open_bundle(folder)
