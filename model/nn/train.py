@@ -268,6 +268,8 @@ class _Log(keras.callbacks.Callback):
             return []
         last_step = self.model.get_weights()
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        # Under JAX both now hold the same array, which the next step gives away: a copy.
+        self.model.set_weights(self.model.get_weights())
         return last_step
 
     def _figures(self, name: str, greys: list[np.ndarray]) -> dict[str, float]:
