@@ -50,15 +50,20 @@ class Change:
         return ChangeFigures(self.labels.size, auroc, counts.sensitivity, counts.specificity)
 
 
+def split_of(bundle: Bundle) -> str:
+    """The split whose figures count: the test split, or the first that the card has."""
+    return "test" if "test" in bundle.evaluations else next(iter(bundle.evaluations))
+
+
 def robustness(bundle: Bundle) -> list[Change]:
     """The changes of `robustness.json`, first the X-rays as they are; else empty."""
     return _changes(bundle) or []
 
 
 def _changes(bundle: Bundle) -> list[Change] | None:
-    """None when the file is missing, damaged or of another model version."""
+    """None when the file is missing, damaged, or of another model version or split."""
     told = _read(bundle.folder / ROBUSTNESS)
-    if told.get("model_version") != bundle.model_version:
+    if told.get("model_version") != bundle.model_version or told.get("split") != split_of(bundle):
         return None
     try:
         labels = np.array(told["labels"], int)  # (N,)
@@ -182,6 +187,8 @@ def why_missing(bundle: Bundle, file: str) -> str:
         version = told.get("model_version", bundle.model_version)
         if version != bundle.model_version:
             return f"{file} was measured with another version, {version}: {_KEEP}"
+        if told.get("split", split_of(bundle)) != split_of(bundle):
+            return f"{file} was measured on another split, {told['split']}: {_KEEP}"
         usable = bool(_changes(bundle))
     else:
         usable = dataset(bundle) is not None

@@ -27,6 +27,7 @@ from model.evaluated import (
     DataSet,
     dataset,
     robustness,
+    split_of,
     why_missing,
 )
 from model.metrics import Confusion, Estimate, Rate
@@ -88,11 +89,6 @@ class Row:
     labels: np.ndarray = field(default_factory=lambda: _NO_ARRAY)
     probabilities: np.ndarray = field(default_factory=lambda: _NO_ARRAY)
     curves: list[dict[str, Any]] = field(default_factory=list)
-
-
-def split_of(bundle: Bundle) -> str:
-    """The split whose figures count: the test split, or the first that the card has."""
-    return "test" if "test" in bundle.evaluations else next(iter(bundle.evaluations))
 
 
 def champion(bundle: Bundle) -> Row:

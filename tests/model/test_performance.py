@@ -279,6 +279,12 @@ def test_robustness_of_another_version_is_not_shown(full):
     assert "another version, vgg16-other" in performance.why_missing(full, ROBUSTNESS)
 
 
+def test_robustness_of_another_split_is_not_shown(full):
+    versions.write_robustness(full, split="val")
+    assert performance.robustness(full) == []
+    assert "another split, val" in performance.why_missing(full, ROBUSTNESS)
+
+
 @pytest.mark.parametrize("name", [ROBUSTNESS, DATASET])
 @pytest.mark.parametrize("text", ["", "[1]", '{"format": 2}', '{"format": 1}'])
 def test_a_damaged_file_gives_nothing_and_says_so(full, name, text):

@@ -93,7 +93,8 @@ def _twice(known: DataSet) -> None:
         f"**{twice['groups']:,}** groups of identical files under different names, "
         f"**{twice['images']:,}** files in all; **{twice['across_splits']:,}** of these groups lie "
         f"in more than one split, **{twice['across_labels']:,}** carry different labels. "
-        f"**{known.patients_across_splits:,}** children have X-rays in more than one split."
+        f"**{known.patients_across_splits:,}** patient numbers occur in more than one split; each "
+        "split may number its children anew, so these need not be the same children."
     )
 
 
