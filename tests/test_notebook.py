@@ -9,14 +9,14 @@ from nbclient import NotebookClient
 
 from model import performance
 from tests.conftest import ROOT
-from tests.model.made_up import made_up_bundle
+from tests.model import versions
 
 NOTEBOOK = ROOT / "assets" / "analysis.ipynb"
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    return made_up_bundle(tmp_path_factory.mktemp("notebook_bundle"))
+    return versions.write_all(tmp_path_factory.mktemp("notebook_bundle"))
 
 
 def execute(monkeypatch, bundle, data=None):
@@ -55,7 +55,7 @@ def test_it_walks_from_the_data_set_to_the_results(monkeypatch, bundle, tiny_dat
         "test: 8 X-rays of 4 children, 50% with pneumonia",
         "0 files are identical to another one",
         f"Model version {bundle.model_version}",
-        "VGG16, frozen ImageNet features (official): No ImageNet weights here.",
+        "VGG16, frozen ImageNet features (official): The ImageNet weights could not be fetched.",
     ):
         assert line in text
     for row in performance.rows(bundle):

@@ -19,7 +19,7 @@ from model.bundle import CARD, open_bundle
 from model.errors import ConfigError, DataError
 from model.metrics import confusion, natural_numbers, wilson
 from model.performance_report import advice, content, figures, table
-from tests.model.made_up import made_up_bundle
+from tests.model import versions
 
 SOURCE = performance_report.Source("test", date(2020, 2, 3), "5ba" * 16, num_refused=3)
 ALWAYS = {"figures", "confusion", "subgroups", "operating_points", "calibration"}
@@ -29,7 +29,7 @@ PICTURES = {"children", "roc", "confusion", "subgroups", "threshold", "calibrati
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    return made_up_bundle(tmp_path_factory.mktemp("bundle"))
+    return versions.write_all(tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_subgroups_robustness_and_networks_are_those_of_the_page(report, bundle)
 
 def test_networks_without_figures_are_said_with_the_reason(text):
     assert "Without figures: " in text
-    assert "VGG16, frozen ImageNet features. No ImageNet weights here." in text
+    assert "VGG16, frozen ImageNet features. The ImageNet weights could not be fetched." in text
 
 
 def test_how_to_repeat_it(text, bundle):

@@ -80,6 +80,7 @@ def write_version(folder: Path, **changes: Any) -> Bundle:
             "test": evaluation("test split", 3),
         },
         training={
+            "data_sha256": "0123456789abcdef" * 4,
             "num_training": 4694,
             "num_validation": 522,
             "num_parameters": 14_715_201,
