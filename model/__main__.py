@@ -7,7 +7,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from model import commands
+from model import commands, doctor
 from model.errors import PneumoscopeError
 
 
@@ -63,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--out", type=Path, required=True, help="folder for their bundles")
     compare.set_defaults(run=commands.compare)
 
-    doctor = subparsers.add_parser("doctor", help="check this installation")
-    doctor.set_defaults(run=commands.doctor)
+    check = subparsers.add_parser("doctor", help="check this installation")
+    check.set_defaults(run=doctor.doctor)
     return parser
 
 

@@ -5,7 +5,6 @@ Keras is imported inside them, so that `--help` and a wrong argument answer at o
 
 import datetime
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -240,74 +239,6 @@ def compare(data: Path, out: Path, names: Sequence[str]) -> int:
             raise ConfigError(f"networks among {known}", f"{name!r}", "Correct the name.")
     comparison.compare(data, out, names or comparison.NAMES)
     return 0
-
-
-def doctor() -> int:
-    """Checks this installation: one line a check, with a hint for each that failed."""
-    checks = [_check_packages, _check_bundle, _check_prediction, _check_home]
-    failed = False
-    for check in checks:
-        name = check.__name__.removeprefix("_check_")
-        try:
-            print(f"ok    {name:<11} {check()}", flush=True)
-        except PneumoscopeError as error:
-            failed = True
-            print(f"FAIL  {name:<11} {error}", flush=True)
-    return FAILED if failed else 0
-
-
-def _check_packages() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    names = ("streamlit", "tensorflow", "keras", "numpy", "pydicom")
-    try:
-        python = ".".join(str(part) for part in sys.version_info[:3])
-        return ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in names)])
-    except PackageNotFoundError as error:
-        raise PneumoscopeError(
-            f"the package {error.name}", "none", "Run `pip install -r requirements.txt`."
-        ) from None
-
-
-def _check_bundle() -> str:
-    bundle = open_bundle(settings().bundle)
-    return f"{bundle.model_version}, evaluated on {', '.join(bundle.evaluations)}"
-
-
-def _check_prediction() -> str:
-    """Reads a synthetic film, from decoding to heatmap."""
-    import time
-
-    import cv2
-
-    from model.nn.classifier import Classifier
-
-    rows, columns = np.mgrid[-1:1:256j, -1:1:256j]
-    film = (127 + 80 * np.cos(3 * columns) * np.cos(2 * rows)).astype(np.uint8)
-    data = cv2.imencode(".png", film)[1].tobytes()
-    classifier = Classifier.load(settings().bundle)
-    began = time.perf_counter()
-    prediction = classifier.predict([xray.read(data, "doctor.png")])[0]
-    if prediction.probability is None:
-        raise PneumoscopeError(
-            "a probability for a test image", prediction.gate.reason, "Report this as a bug."
-        )
-    seconds = time.perf_counter() - began
-    return f"one X-ray in {seconds * 1000:.0f} ms, {classifier.precision}"
-
-
-def _check_home() -> str:
-    home = settings().home
-    try:
-        write_whole(home / "doctor", lambda path: path.write_text("ok"))
-        (home / "doctor").unlink()
-    except OSError as error:
-        raise PneumoscopeError(
-            "a folder for runtime data that can be written",
-            error.strerror or type(error).__name__,
-            "Set XRAY_HOME to such a folder.",
-        ) from None
-    return "runtime data can be written"
 
 
 def _stderr() -> Any:

@@ -32,8 +32,9 @@ class Prediction:
 
     probability: of pneumonia, 0..1, calibrated; None when refused.
     logit: before calibration; None when refused.
-    heatmap: (h, w) float32, 0..1, on the network's grid; None when refused. All zero means that
-        there is no evidence for pneumonia to show.
+    heatmap: (h, w) float32, 0..1, over the whole film, on the network's grid, or a finer one where
+        a border was left out of the reading; None when refused. All zero means that there is no
+        evidence for pneumonia to show.
 
     Raises BundleError for a probability that is no number in 0..1: NaN compares as "below the
     threshold" and would read as "normal".

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.nn import network
+from model.nn import network, run_log
 from model.nn import train as training
 from model.nn.dataset import divide
 from model.nn.recipe import Recipe
@@ -40,7 +40,7 @@ def curves(run_dir):
 
 
 def run_and_die_after(monkeypatch, stage, done, split, run_dir):
-    save = training._Log._save_checkpoint
+    save = run_log.RunLog._save_checkpoint
 
     def save_and_die(log, epochs):
         save(log, epochs)
@@ -48,7 +48,7 @@ def run_and_die_after(monkeypatch, stage, done, split, run_dir):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Log, "_save_checkpoint", save_and_die)
+        patch.setattr(run_log.RunLog, "_save_checkpoint", save_and_die)
         with pytest.raises(KeyboardInterrupt):
             training.train(RECIPE, split, run_dir)
 
@@ -83,7 +83,7 @@ def test_another_recipe_in_the_same_folder_starts_afresh(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "0-1.weights.h5").write_bytes(b"of another run")
     (tmp_path / "run.json").write_text(json.dumps({"recipe": {"seed": 1}}))
-    log = training._Log(tmp_path, {"recipe": {"seed": 2}}, np.zeros(1), averages=False)
+    log = run_log.RunLog(tmp_path, {"recipe": {"seed": 2}}, np.zeros(1), averages=False)
     assert (log.stage, log.done) == (0, 0)
     assert not (tmp_path / "checkpoints").exists()
     assert json.loads((tmp_path / "run.json").read_text()) == {"recipe": {"seed": 2}}
@@ -97,7 +97,7 @@ def steps(monkeypatch):
     """The weights after each step of the runs in this test."""
     kept = []
     monkeypatch.setattr(
-        training._Log,
+        run_log.RunLog,
         "on_train_batch_end",
         lambda log, batch, logs=None: kept.append(log.model.get_weights()),
     )
