@@ -34,13 +34,14 @@ def inside() -> None:
     Streamlit takes a folder called pages/ for the older kind of app until `st.navigation` has run
     once in the server. If the first visitor opens the address of a page, it runs that page alone.
     """
-    if PagesManager.uses_pages_directory:
+    if PagesManager.uses_pages_directory and not st.session_state.get("frame.begun"):
         PagesManager.uses_pages_directory = False
         st.rerun()
 
 
 def begin() -> None:
     """Page settings and style; the first call of every script run."""
+    st.session_state["frame.begun"] = True
     assets = ROOT / "assets"
     st.set_page_config("Pneumoscope", page_icon=assets / "icon.png", layout="wide")
     st.logo(assets / "logo.svg", size="large")

@@ -66,16 +66,16 @@ def bundle() -> Bundle:
 
 @st.cache_resource(show_spinner=False)
 def _loading() -> "Future[Classifier]":
-    future = ThreadPoolExecutor(1, "load-classifier").submit(_load)
+    future = ThreadPoolExecutor(1, "load-classifier").submit(_load, settings().bundle)
     future.add_done_callback(_settle)
     return future
 
 
-def _load() -> "Classifier":
+def _load(folder: Path) -> "Classifier":
     from model.nn.classifier import Classifier, keep_graphs
 
     keep_graphs()
-    return Classifier.load(settings().bundle)
+    return Classifier.load(folder)
 
 
 def _settle(_: "Future[Classifier]") -> None:
