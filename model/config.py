@@ -1,7 +1,7 @@
 """Settings, read once from the environment and frozen."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +16,15 @@ class Settings:
     bundle: folder of the model version that is served (`XRAY_BUNDLE`).
     data: folder of the labelled X-rays, `train/` and `test/` (`XRAY_DATA`), for showing some of
         them on the Performance page; None shows none.
+    database_url: PostgreSQL (`XRAY_DATABASE_URL`, such as postgresql://user:password@host/name);
+        None is SQLite, `pneumoscope.sqlite` in the home.
     max_file_bytes, max_pixels: limits on one uploaded file.
     """
 
     home: Path
     bundle: Path
     data: Path | None = None
+    database_url: str | None = field(default=None, repr=False)  # may hold a password
     max_file_bytes: int = 50 * 1024 * 1024
     max_pixels: int = 64 * 1000 * 1000
 
@@ -33,4 +36,5 @@ def settings() -> Settings:
         home=Path(os.environ.get("XRAY_HOME", ROOT / ".data")),
         bundle=Path(os.environ.get("XRAY_BUNDLE", ROOT / "model" / "weights")),
         data=Path(os.environ["XRAY_DATA"]) if os.environ.get("XRAY_DATA") else None,
+        database_url=os.environ.get("XRAY_DATABASE_URL") or None,
     )

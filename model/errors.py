@@ -6,6 +6,9 @@ PneumoscopeError
  +-- BundleError       a model version that does not check: it gives no verdict
  +-- DataError         a data set folder that cannot be used as asked
  +-- ConfigError       a setting that is unknown or out of range
+ +-- StoreError        the database or a folder of runtime data that cannot be used now
+ +-- AccessError       a person who may not do this, or whose sign-in is refused
+ +-- InputError        what a person entered and what cannot be kept as it is
 
 Each message says what was expected, what was received and what to do. It is meant for the
 person in front of the screen, so it holds no path of the server and nothing that names a patient.
@@ -40,3 +43,15 @@ class DataError(PneumoscopeError):
 
 class ConfigError(PneumoscopeError):
     """A setting has a name or a value that this program does not know."""
+
+
+class StoreError(PneumoscopeError):
+    """The database is locked, full, gone, damaged, or of a newer version; nothing was stored."""
+
+
+class AccessError(PneumoscopeError):
+    """The role of a person does not allow what was asked for, or the sign-in is refused."""
+
+
+class InputError(PneumoscopeError):
+    """A name, a password, a review or a reason that cannot be kept as it was entered."""

@@ -58,16 +58,36 @@ def install() -> bool:
     return True
 
 
+def is_root() -> bool:
+    """Whether this process may install what the system lacks."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def apt_install(package: str) -> bool:
+    """Install a package where root has Debian's tools; elsewhere do nothing."""
+    if not (is_root() and shutil.which("apt-get")):
+        return False
+    succeeds(["apt-get", "-qq", "update"])
+    return succeeds(["apt-get", "-qq", "install", "-y", package])
+
+
+def find_servers() -> bool:
+    """Install PostgreSQL and a DICOM validator where that is possible: else their tests skip."""
+    has_postgresql = any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    has_validator = shutil.which("dciodvfy")
+    needed = [("postgresql", has_postgresql), ("dicom3tools", has_validator)]
+    missing = [package for package, found in needed if not found]
+    return not is_root() or all([apt_install(package) for package in missing])
+
+
 def find_chromium() -> bool:
     """Leave the path of a Chromium in the environment variable CHROMIUM."""
     names = [os.environ.get("CHROMIUM", ""), *BROWSERS]
     found = next(filter(None, map(shutil.which, names)), None)
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
-    if not found and root and shutil.which("apt-get") and succeeds(["apt-get", "-qq", "update"]):
-        succeeds(["apt-get", "-qq", "install", "-y", "chromium"])
+    if not found and apt_install("chromium"):
         found = shutil.which("chromium")
     if not found:  # Playwright's own
-        with_dependencies = ["--with-deps"] if root else []
+        with_dependencies = ["--with-deps"] if is_root() else []
         succeeds([sys.executable, "-m", "playwright", "install", *with_dependencies, "chromium"])
         asked = subprocess.run([sys.executable, "-c", WHERE], capture_output=True, text=True)
         found = shutil.which(asked.stdout.strip())
@@ -84,7 +104,8 @@ def main() -> int:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     checks = [(" ".join(c), lambda c=c: succeeds([sys.executable, "-m", *c])) for c in CHECKS]
     failed = []
-    for name, step in [("install", install), ("find Chromium", find_chromium), *checks]:
+    found = [("find Chromium", find_chromium), ("find servers", find_servers)]
+    for name, step in [("install", install), *found, *checks]:
         start = time.monotonic()
         failed += [] if step() else [name]
         result = "FAILED" if name in failed else "ok"

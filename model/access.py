@@ -1,0 +1,33 @@
+"""Who asks, and whether they may: every service that does something takes an Actor."""
+
+from dataclasses import dataclass
+
+from model.errors import AccessError
+
+ROLES = ("visitor", "clinician", "admin")  # each may do what the ones before it may
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person, or the command line, with one of `ROLES`."""
+
+    name: str
+    role: str
+
+
+VISITOR = Actor("visitor", "visitor")
+# Who has a shell on the server has the database too.
+COMMAND_LINE = Actor("command line", "admin")
+
+
+def may(actor: Actor, role: str) -> bool:
+    """Whether the actor has at least this role; a role that is unknown may nothing."""
+    return actor.role in ROLES and ROLES.index(actor.role) >= ROLES.index(role)
+
+
+def require(actor: Actor, role: str) -> None:
+    """Raises AccessError unless the actor has at least this role."""
+    if not may(actor, role):
+        raise AccessError(
+            f"an account with the role {role}", f"the role {actor.role}", "Sign in with one."
+        )

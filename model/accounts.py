@@ -1,0 +1,261 @@
+"""Local accounts: who may sign in, with which role.
+
+    accounts.add(COMMAND_LINE, "ann", "clinician", password)
+    actor = accounts.authenticate("ann", password)
+
+Passwords are kept as Argon2id hashes. From the fifth wrong password on, a name has to wait before
+the next try, each time twice as long; an unknown name behaves as a known one. Every change and
+every sign-in, refused or not, goes to the audit trail in the same transaction.
+"""
+
+import datetime
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+from sqlalchemy.engine import Connection, Row
+
+from model import audit, store
+from model.access import ROLES, Actor, require
+from model.errors import AccessError, InputError
+from model.tables import accounts, sign_ins
+
+MIN_PASSWORD = 10  # characters
+MAX_PASSWORD = 1000  # characters: hashing a novel is work for the server
+MAX_NAME = 100  # characters
+FREE_FAILURES = 5  # from this one on, a wrong password costs time
+FIRST_WAIT_SECONDS = 30
+LONGEST_WAIT_SECONDS = 3600
+FORGET_FAILURES = datetime.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Account:
+    """As an admin sees it; `created` in UTC."""
+
+    name: str
+    role: str
+    active: bool
+    created: str
+
+
+def any_accounts() -> bool:
+    """Whether there is anybody who could sign in."""
+    with store.reading() as connection:
+        active = connection.execute(accounts.select().where(accounts.c.active == 1))
+        return active.first() is not None
+
+
+def list_accounts(actor: Actor) -> list[Account]:
+    """All accounts by name, those that were deactivated too; for an admin."""
+    require(actor, "admin")
+    with store.reading() as connection:
+        rows = connection.execute(accounts.select().order_by(accounts.c.key)).all()
+    return [Account(row.name, row.role, bool(row.active), row.created) for row in rows]
+
+
+def add(actor: Actor, name: str, role: str, password: str) -> None:
+    """A new account; by an admin. Raises InputError for a name, role or password that won't do."""
+    require(actor, "admin")
+    name = _checked_name(name)
+    _check_role(role)
+    hashed = _checked_hash(name, password)
+    with store.writing() as connection:
+        if _row(connection, name):
+            raise InputError("a name that is not taken", name, "Choose another name.")
+        values = {"key": _key(name), "name": name, "role": role, "active": 1}
+        connection.execute(
+            accounts.insert().values(**values, password_hash=hashed, created=store.now())
+        )
+        audit.append(connection, actor.name, "account added", name, role=role)
+
+
+def change_role(actor: Actor, name: str, role: str) -> None:
+    """Another role for the account; by an admin. The last admin stays one."""
+    _check_role(role)
+    _change(actor, name, "role changed", role=role)
+
+
+def deactivate(actor: Actor, name: str) -> None:
+    """The account can no longer sign in, what it did stays; by an admin, not on the last one."""
+    _change(actor, name, "account deactivated", active=0)
+
+
+def activate(actor: Actor, name: str) -> None:
+    """The account can sign in again; by an admin."""
+    _change(actor, name, "account activated", active=1)
+
+
+def change_password(actor: Actor, name: str, password: str) -> None:
+    """A new password; by an admin or by the owner, whom the page has just authenticated."""
+    if _key(actor.name) != _key(name):
+        require(actor, "admin")
+    with store.reading() as connection:
+        name = _found(connection, name).name
+    hashed = _checked_hash(name, password)
+    with store.writing() as connection:
+        _set(connection, name, password_hash=hashed)
+        connection.execute(sign_ins.delete().where(sign_ins.c.key == _hidden(name)))
+        audit.append(connection, actor.name, "password changed", name)
+
+
+def current(name: str) -> Actor | None:
+    """Who this account is now; None if it is gone or deactivated: an open session ends with it."""
+    with store.reading() as connection:
+        row = _row(connection, name)
+    return Actor(row.name, row.role) if row and row.active else None
+
+
+def authenticate(name: str, password: str) -> Actor:
+    """The owner of name and password. Raises AccessError, with the time to wait if there is one."""
+    with store.writing() as connection:
+        row = _row(connection, name)
+        wait_seconds = _count_try(connection, name)
+        if wait_seconds:
+            _refuse(connection, row, "too many wrong passwords")
+    if wait_seconds:
+        raise AccessError(
+            "a pause after several wrong passwords",
+            "another try",
+            f"Wait {_in_words(wait_seconds)}, then try again; an admin can set a new password.",
+        )
+    # Outside of a transaction: it is slow on purpose. The try has already been counted.
+    right = _verify(row.password_hash if row else _nobody(), password)
+    with store.writing() as connection:
+        row = _row(connection, name)
+        if row and row.active and right:
+            connection.execute(sign_ins.delete().where(sign_ins.c.key == _hidden(name)))
+            audit.append(connection, row.name, "signed in")
+            return Actor(row.name, row.role)
+        _refuse(connection, row, "deactivated" if right else "wrong name or password")
+    raise AccessError("a name and its password", "another pair", "Check both, then try again.")
+
+
+def _count_try(connection: Connection, name: str) -> int:
+    """Seconds to wait, or 0 and the try is counted as wrong until it proves right.
+
+    Before the password is looked at, so that a hundred tries at once are no hundred free ones.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    forgotten = store.time_text(now - FORGET_FAILURES)
+    connection.execute(sign_ins.delete().where(sign_ins.c.last < forgotten))
+    mine = sign_ins.c.key == _hidden(name)
+    row = connection.execute(sign_ins.select().where(mine)).first()
+    if row and row.blocked_until > store.time_text(now):
+        until = datetime.datetime.fromisoformat(row.blocked_until)
+        return max(1, round((until - now).total_seconds()))
+    failures = row.failures + 1 if row else 1
+    values = {"failures": failures, "last": store.time_text(now), "blocked_until": ""}
+    if failures >= FREE_FAILURES:
+        doubled = FIRST_WAIT_SECONDS * 2 ** min(failures - FREE_FAILURES, 20)
+        wait = datetime.timedelta(seconds=min(doubled, LONGEST_WAIT_SECONDS))
+        values["blocked_until"] = store.time_text(now + wait)
+    if row:
+        connection.execute(sign_ins.update().where(mine).values(**values))
+    else:
+        connection.execute(sign_ins.insert().values(key=_hidden(name), **values))
+    return 0
+
+
+def _refuse(connection: Connection, row: "Row[Any] | None", reason: str) -> None:
+    """Records it; an unknown name is left out, since it may be a password typed too early."""
+    name = row.name if row else "unknown name"
+    audit.append(connection, name, "sign-in refused", reason=reason)
+
+
+def _change(actor: Actor, name: str, action: str, **values: Any) -> None:
+    require(actor, "admin")
+    with store.writing() as connection:
+        row = _found(connection, name)
+        after = {"role": row.role, "active": row.active, **values}
+        was_admin = row.role == "admin" and row.active
+        if was_admin and after != {"role": "admin", "active": 1} and _num_admins(connection) == 1:
+            raise InputError(
+                "at least one admin", f"a change of the last one, {row.name}", "Add another first."
+            )
+        _set(connection, row.name, **values)
+        audit.append(connection, actor.name, action, row.name, **values, before={"role": row.role})
+
+
+def _num_admins(connection: Connection) -> int:
+    chosen = accounts.select().where(accounts.c.role == "admin", accounts.c.active == 1)
+    return len(connection.execute(chosen).all())
+
+
+def _row(connection: Connection, name: str) -> "Row[Any] | None":
+    return connection.execute(accounts.select().where(accounts.c.key == _key(name))).first()
+
+
+def _found(connection: Connection, name: str) -> "Row[Any]":
+    row = _row(connection, name)
+    if row is None:
+        raise InputError("the name of an account", "another name", "Choose one from the list.")
+    return row
+
+
+def _set(connection: Connection, name: str, **values: Any) -> None:
+    connection.execute(accounts.update().where(accounts.c.key == _key(name)).values(**values))
+
+
+def _key(name: str) -> str:
+    """Names that look alike are one: without differences of case, width and composition."""
+    return unicodedata.normalize("NFKC", store.text(name).strip()).casefold()
+
+
+def _hidden(name: str) -> str:
+    return hashlib.sha256(_key(name).encode()).hexdigest()
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise InputError(
+            f"a name of 1 to {MAX_NAME} printable characters", "another name", "Correct the name."
+        )
+    return name
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise InputError(f"one of the roles {', '.join(ROLES)}", repr(role), "Choose one.")
+
+
+def _checked_hash(name: str, password: str) -> str:
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        received = f"{len(password)} characters"
+        raise InputError(
+            f"a password of at least {MIN_PASSWORD} characters", received, "Choose another."
+        )
+    if _key(password) == _key(name):
+        raise InputError("a password that is not the name", "the name", "Choose another.")
+    return _hasher().hash(_bytes(password))
+
+
+def _verify(hashed: str, password: str) -> bool:
+    try:
+        return _hasher().verify(hashed, _bytes(password[: MAX_PASSWORD + 1]))
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+def _bytes(password: str) -> bytes:
+    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher()  # Argon2id with the parameters of RFC 9106 for little memory
+
+
+@cache
+def _nobody() -> str:
+    """A hash that no password has, for names that no account has: they take as long."""
+    return _hasher().hash(b"\0nobody")
+
+
+def _in_words(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 120 else f"{round(seconds / 60)} min"

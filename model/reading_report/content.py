@@ -1,0 +1,202 @@
+"""What goes into a report, and the sentences that follow from it."""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+from model.bundle import Bundle
+from model.errors import BundleError, ConfigError
+from model.metrics import Confusion, Rate, confusion, wilson
+from model.prediction import Decision, Prediction, decide
+from model.xray import XRay
+
+NO_DIAGNOSIS = (
+    "This is not a diagnosis. Pneumoscope is decision support for research and teaching, not a "
+    "medical device: a person reads every X-ray."
+)
+WORDS = {
+    "pneumonia": "Pneumonia likely",
+    "normal": "Pneumonia unlikely",
+    "refer": "Uncertain: refer for reading",
+}
+REFUSED = "Refused: no probability is given"
+_LONGEST_NAME = 120  # characters
+OVERRULED = "Read at the reader's request against the refusal of the gate."
+
+
+@dataclass(frozen=True, eq=False)
+class ReadingContent:
+    """One reading and what is said about it.
+
+    weights_sha256: of the weights that gave the prediction, hexadecimal.
+    read_at: with a time zone; reports give it in UTC.
+    band: of the decision, see `model.prediction.decide`.
+    file_name, reader_label, comment: as the caller gives them; "" is left out.
+
+    Raises BundleError when the prediction is of another model version than the bundle, and
+    ConfigError for a time without zone or a threshold or band out of range.
+    """
+
+    xray: XRay
+    prediction: Prediction
+    bundle: Bundle
+    weights_sha256: str
+    threshold: float
+    read_at: datetime
+    band: float = 0.0
+    file_name: str = ""
+    reader_label: str = ""
+    comment: str = ""
+
+    def __post_init__(self) -> None:
+        if self.prediction.model_version != self.bundle.model_version:
+            raise BundleError(
+                f"a prediction of model version {self.bundle.model_version}",
+                f"one of {self.prediction.model_version}",
+                "Read the X-ray again: another model version serves now.",
+            )
+        if self.read_at.tzinfo is None:
+            raise ConfigError("a time with its zone", str(self.read_at), "Use datetime.now(UTC).")
+        decide(self.prediction, self.threshold, self.band)
+
+    @cached_property
+    def decision(self) -> Decision | None:
+        """None when the gate refused and nobody overruled it."""
+        return decide(self.prediction, self.threshold, self.band)
+
+    @property
+    def time(self) -> str:
+        """To the second, in UTC."""
+        return f"{self.read_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def split(self) -> str:
+        """The split of the figures: the one that chose nothing, where the bundle has it."""
+        evaluations = self.bundle.evaluations
+        return "test" if "test" in evaluations else next(iter(evaluations))
+
+    @cached_property
+    def counts(self) -> Confusion:
+        """What the threshold did on that split."""
+        labels = self.bundle.evaluations[self.split].labels
+        return confusion(labels, self.bundle.probabilities(self.split), self.threshold)
+
+    @property
+    def referred(self) -> Rate:
+        """The share of that split in the uncertain band."""
+        gaps = abs(self.bundle.probabilities(self.split) - self.threshold)  # (N,)
+        return wilson(int((gaps < self.band).sum()), gaps.size)
+
+
+def verdict(content: ReadingContent) -> str:
+    """The decision in two or three words, or that there is none."""
+    return WORDS[content.decision.label] if content.decision else REFUSED
+
+
+def probability(value: float) -> str:
+    """Two decimals; never a certainty that the network does not have."""
+    if value > 0.99:
+        return "> 0.99"
+    return "< 0.01" if value < 0.01 else f"{value:.2f}"
+
+
+def threshold(content: ReadingContent) -> str:
+    """The threshold, with the name and the rule of the operating point where it is one."""
+    for point in content.bundle.operating_points:
+        if math.isclose(point.threshold, content.threshold, abs_tol=1e-9):
+            return (
+                f"{content.threshold:g}, operating point “{point.name}”: {point.rule}, chosen on "
+                f"the {point.chosen_on}"
+            )
+    return f"{content.threshold:g}, set by the reader"
+
+
+def band(content: ReadingContent) -> str:
+    """Which probabilities are referred, and how often that was."""
+    low, high = content.threshold - content.band, content.threshold + content.band
+    return (
+        f"between {max(0.0, low):g} and {min(1.0, high):g}; there lay {rate(content.referred)} "
+        "X-rays of the set below"
+    )
+
+
+def rate(found: Rate) -> str:
+    """'96.2 % (93.7 to 97.7), 375 of 390'."""
+    if math.isnan(found.value):
+        return "not known: no such X-ray"
+    percent = [f"{100 * value:.1f}" for value in (found.value, found.low, found.high)]
+    return (
+        f"{percent[0]} % ({percent[1]} to {percent[2]}), {found.numerator} of {found.denominator}"
+    )
+
+
+def facts(content: ReadingContent) -> list[tuple[str, str]]:
+    """The rows of the report: what, and what is known of it. Plain text."""
+    prediction, film = content.prediction, content.xray
+    rows = []
+    if prediction.probability is not None and content.decision:
+        rows += [
+            ("Probability of pneumonia", f"{probability(prediction.probability)}, calibrated"),
+            ("Threshold", threshold(content)),
+            *([("Referred for reading", band(content))] if content.band else []),
+            ("Its sensitivity", f"{rate(content.counts.sensitivity)} with pneumonia are found"),
+            ("Its specificity", f"{rate(content.counts.specificity)} without are cleared"),
+            ("Measured on", f"{_split(content)}; in brackets the 95 % interval"),
+        ]
+    rows.append(("Gate", gate(prediction)))
+    if prediction.heat_in_lungs is not None and math.isfinite(prediction.heat_in_lungs):
+        area = prediction.lungs_area
+        covered = f"; the lungs cover {100 * area:.0f} % of the film" if area is not None else ""
+        heat = f"{100 * prediction.heat_in_lungs:.0f} % of the heat lies in the lungs{covered}"
+        rows.append(("Heat in the lungs", heat))
+    rows += [
+        ("Model version", prediction.model_version),
+        ("SHA-256 of the weights", content.weights_sha256),
+        ("X-ray", _film(film)),
+        ("SHA-256 of the file", film.sha256),
+    ]
+    if content.file_name:
+        rows.append(("File", _short(content.file_name)))
+    rows.append(("Time of the reading", content.time))
+    if content.reader_label:
+        rows.append(("Reader's label", _short(content.reader_label)))
+    return rows
+
+
+def gate(prediction: Prediction) -> str:
+    """What the gate said, and whether the reader went on against it."""
+    said = [f"{prediction.gate.status.title()}.", prediction.gate.reason]
+    return " ".join(filter(None, [*said, OVERRULED if prediction.overruled else ""]))
+
+
+def plain(text: str) -> str:
+    """Text without what is no character: control codes, but for line ends, and lone surrogates."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+    return re.sub(r"[\0-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "", text).strip()
+
+
+def heat_caption(prediction: Prediction) -> str:
+    """What the picture with the heatmap shows."""
+    if prediction.heatmap is None:
+        return "No heatmap: the X-ray was refused."
+    if not prediction.heatmap.any():
+        return "Overlay: the classifier found no evidence for pneumonia to show."
+    return "Overlay: where the classifier found evidence for pneumonia (Grad-CAM); where, not why."
+
+
+def _short(text: str) -> str:
+    """What a person named, in some three lines: a file may have a name of thousands of letters."""
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]} …"
+
+
+def _split(content: ReadingContent) -> str:
+    description = content.bundle.evaluations[content.split].description
+    return f"{description}, n = {content.counts.accuracy.denominator}"
+
+
+def _film(film: XRay) -> str:
+    height, width = film.pixels.shape
+    said = [film.kind, f"{width} x {height} px", *filter(None, (film.modality, film.view))]
+    return ", ".join(said) + "".join(f". {note.rstrip('.')}" for note in film.notes)
