@@ -9,7 +9,7 @@ check is refused with BundleError: no verdict from a bundle that is damaged or o
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from model.prediction import OperatingPoint
 
 FORMAT = 1
 CARD = "bundle.json"
+# Beside the weights of the served network: the lung segmenter and the statistics of the gate.
+PARTS = ("lungs.keras", "lungs.json", "gate.npz")
 NETWORKS = ("vgg16", "vgg16_frozen", "cnn_150", "cnn", "dense", "mlp")
 _LFS_POINTER = b"version https://git-lfs"
 
@@ -43,7 +45,11 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A checked model version. `training` is what the run wrote about itself."""
+    """A checked model version.
+
+    parts: SHA-256 of the files beside the weights that readings need, see PARTS.
+    training: what the run wrote about itself.
+    """
 
     folder: Path
     model_version: str
@@ -56,6 +62,7 @@ class Bundle:
     operating_points: tuple[OperatingPoint, ...]
     evaluations: Mapping[str, Evaluation]
     training: Mapping[str, Any]
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def weights(self) -> Path:
@@ -81,16 +88,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_bundle(folder: Path, any_preprocessing: bool = False) -> Bundle:
+def open_bundle(folder: Path, is_outdated: bool = False) -> Bundle:
     """Reads and checks a bundle. Raises BundleError; never imports Keras.
 
-    any_preprocessing: also one that readings no longer use, to calibrate its weights anew.
+    is_outdated: its preprocessing and its parts do not matter, because only its weights are used,
+    as a start or to calibrate them anew.
     """
     bundle, sha256 = _read(folder / CARD)
-    if bundle.preprocessing not in preprocessing.KNOWN and not any_preprocessing:
+    _check_weights(bundle.weights, sha256)
+    if is_outdated:
+        return bundle
+    if bundle.preprocessing not in preprocessing.KNOWN:
         known = ", ".join(preprocessing.KNOWN)
         raise _refuse(f"preprocessing that this code knows ({known})", bundle.preprocessing)
-    _check_weights(bundle.weights, sha256)
+    # The other networks are for comparison: they have no gate.
+    wanted = PARTS if bundle.network == "vgg16" else ()
+    for name in {*wanted, *bundle.parts}:
+        _check_part(folder / name, bundle.parts.get(name))
     return bundle
 
 
@@ -142,6 +156,11 @@ def write_card(bundle: Bundle) -> None:
         "preprocessing": bundle.preprocessing,
         "temperature": bundle.temperature,
         "heat_floor": bundle.heat_floor,
+        "parts": {
+            name: sha256_of(bundle.folder / name)
+            for name in PARTS
+            if (bundle.folder / name).is_file()
+        },
         "operating_points": [asdict(point) for point in bundle.operating_points],
         "training": bundle.training,
         "evaluations": evaluations,
@@ -178,6 +197,7 @@ def _parse(folder: Path, card: Mapping[str, Any]) -> Bundle:
         operating_points=tuple(OperatingPoint(**point) for point in card["operating_points"]),
         evaluations={name: _evaluation(value) for name, value in card["evaluations"].items()},
         training=dict(card["training"]),
+        parts={Path(name).name: str(sha256) for name, sha256 in card.get("parts", {}).items()},
     )
 
 
@@ -193,6 +213,15 @@ def _evaluation(value: Mapping[str, Any]) -> Evaluation:
     if lengths != {len(evaluation.patients)} or not np.isfinite(evaluation.logits).all():
         raise ValueError("evaluations")
     return evaluation
+
+
+def _check_part(path: Path, sha256: str | None) -> None:
+    if sha256 is None:
+        raise _refuse(f"a card that names {path.name}", "a card that does not")
+    if not path.is_file():
+        raise _refuse(f"{path.name} beside the card", "no such file")
+    if sha256_of(path) != sha256:
+        raise _refuse(f"{path.name} with the SHA-256 {sha256[:12]}... of the card", "another file")
 
 
 def _check_weights(path: Path, sha256: str) -> None:

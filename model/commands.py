@@ -6,7 +6,7 @@ Keras is imported inside them, so that `--help` and a wrong argument answer at o
 import datetime
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +148,7 @@ def evaluate(
 ) -> int:
     """Reads a split and prints its figures; `report` is a folder for them on paper.
 
-    `keep` also writes them into the bundle's card, and beside it robustness.json and, when `data`
-    holds splits, dataset.json.
+    `keep` also writes them into the bundle's card and beside it what `evaluated.FILES` names.
     """
     from model.nn import evaluate as evaluation
     from model.nn.classifier import Classifier
@@ -160,10 +159,12 @@ def evaluate(
         _check_report(report)  # before minutes of reading
     classifier = Classifier.load(bundle or settings().bundle)
     if keep:
-        readings = evaluation.keep(classifier, examples, split or data.resolve().name, data)
+        name = split or data.resolve().name
+        readings, looks = evaluation.keep(classifier, examples, name, data)
     else:
         readings = evaluation.read_all(classifier, examples)
-    result = evaluation.figures(classifier.bundle, readings)
+        looks = evaluation.looks(classifier, readings)
+    result = evaluation.figures(classifier.bundle, readings) | looks
     print(json.dumps(result) if as_json else _table(result), flush=True)
     if report:
         _write_report(report, split or data.resolve().name, classifier.bundle, readings)
@@ -180,15 +181,12 @@ def _write_report(folder: Path, split: str, bundle: Bundle, readings: Any) -> No
     """The report of what was just read, whether the bundle keeps it or not."""
     from model import performance_report
     from model.nn.dataset import data_hash
-    from model.nn.release import as_evaluation
+    from model.nn.evaluate import with_readings
 
-    description = f"{split} split ({len(readings.examples)} X-rays)"
-    evaluation = as_evaluation(description, readings.examples, readings.logits)
     source = performance_report.Source(
         split, datetime.date.today(), data_hash(readings.examples), readings.num_refused
     )
-    measured = replace(bundle, evaluations={**bundle.evaluations, split: evaluation})
-    performance_report.write(folder, measured, source)
+    performance_report.write(folder, with_readings(bundle, split, readings), source)
 
 
 def _table(result: dict[str, Any]) -> str:
@@ -197,10 +195,12 @@ def _table(result: dict[str, Any]) -> str:
         if name.endswith("_ci"):
             continue
         shown = f"{value:.4f}" if isinstance(value, float) else str(value)
+        if value is None:
+            shown = "unknown"
         interval = result.get(f"{name}_ci")
         if interval:
             shown += f"  95 % interval {interval[0]:.4f} to {interval[1]:.4f}"
-        lines.append(f"{name:<14}{shown}")
+        lines.append(f"{name:<21}{shown}")
     return "\n".join(lines)
 
 
@@ -219,12 +219,12 @@ def train(data: Path, out: Path, config: str, changes: list[str]) -> int:
     return 0
 
 
-def calibrate(data: Path, bundle: Path | None) -> int:
-    """Chooses temperature and operating points of a bundle anew; its weights stay."""
+def calibrate(data: Path, bundle: Path | None, others: Path | None) -> int:
+    """Fits temperature, operating points and gate of a bundle anew; its weights stay."""
     from model.nn.release import recalibrate
 
-    old = open_bundle(bundle or settings().bundle, any_preprocessing=True)
-    new = recalibrate(old, data)
+    old = open_bundle(bundle or settings().bundle, is_outdated=True)
+    new = recalibrate(old, data, others)
     print(f"{old.model_version} is now {new.model_version}.")
     return 0
 

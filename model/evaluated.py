@@ -1,22 +1,28 @@
-"""What `python -m model evaluate --keep` leaves beside a bundle's card: robustness and data set.
+"""What `python -m model evaluate --keep` leaves beside a bundle's card.
+
+Robustness, data set, and where the network looks, whose values are those of `model.looks`.
 
 A missing or foreign file gives an empty result, never an exception; `why_missing` says why.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from model import metrics
 from model.bundle import Bundle
+from model.looks import GateFigures, Heatmaps, Shortcuts
 from model.metrics import UNKNOWN, Estimate, Rate, wilson
 
 FORMAT = 1
-FILES = ROBUSTNESS, DATASET = "robustness.json", "dataset.json"
+FILES = ROBUSTNESS, DATASET, SHORTCUTS, HEATMAPS, GATE = (
+    "robustness.json", "dataset.json", "shortcuts.json", "heatmaps.json", "gate.json"
+)  # fmt: skip
+Found = TypeVar("Found")
 _KEEP = "run `python -m model evaluate --keep` with the data set to write it."
 
 
@@ -57,20 +63,45 @@ def split_of(bundle: Bundle) -> str:
 
 def robustness(bundle: Bundle) -> list[Change]:
     """The changes of `robustness.json`, first the X-rays as they are; else empty."""
-    return _changes(bundle) or []
+    return _measured(bundle, ROBUSTNESS, lambda told: _changes(told, bundle.temperature)) or []
 
 
-def _changes(bundle: Bundle) -> list[Change] | None:
+def shortcuts(bundle: Bundle) -> Shortcuts | None:
+    """`shortcuts.json`: with the lungs alone and without them, and the heat in the lungs."""
+    return _measured(bundle, SHORTCUTS, Shortcuts.from_json)
+
+
+def heatmaps(bundle: Bundle) -> Heatmaps | None:
+    """`heatmaps.json`: whether the heatmaps can be believed."""
+    return _measured(bundle, HEATMAPS, Heatmaps.from_json)
+
+
+def gate(bundle: Bundle) -> GateFigures | None:
+    """`gate.json`: what the gate lets through and what it refuses."""
+    return _measured(bundle, GATE, GateFigures.from_json)
+
+
+def _measured(
+    bundle: Bundle, file: str, parse: Callable[[Mapping[str, Any]], Found]
+) -> Found | None:
     """None when the file is missing, damaged, or of another model version or split."""
-    told = _read(bundle.folder / ROBUSTNESS)
+    told = _read(bundle.folder / file)
     if told.get("model_version") != bundle.model_version or told.get("split") != split_of(bundle):
         return None
+    return _parsed(told, parse)
+
+
+def _parsed(told: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], Found]) -> Found | None:
     try:
-        labels = np.array(told["labels"], int)  # (N,)
-        patients = np.array(told["patients"])  # (N,)
-        return [_change(change, labels, patients, bundle.temperature) for change in told["changes"]]
-    except (KeyError, TypeError, ValueError, IndexError):
+        return parse(told)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
         return None
+
+
+def _changes(told: Mapping[str, Any], temperature: float) -> list[Change]:
+    labels = np.array(told["labels"], int)  # (N,)
+    patients = np.array(told["patients"])  # (N,)
+    return [_change(change, labels, patients, temperature) for change in told["changes"]]
 
 
 def _change(
@@ -143,30 +174,30 @@ class DataSet:
 
 def dataset(bundle: Bundle) -> DataSet | None:
     """`dataset.json`; None when it is missing or damaged."""
-    told = _read(bundle.folder / DATASET)
-    try:
-        sizes = [size for size in told["image_sizes"] if "width" in size]
-        others = [size for size in told["image_sizes"] if "width" not in size]
-        return DataSet(
-            description=str(told["description"]),
-            splits=tuple(SplitCounts(**split) for split in told["splits"]),
-            image_sizes=tuple(ImageSize(**size) for size in sizes),
-            other_sizes=sum(int(other.get("other", other.get("count", 0))) for other in others),
-            mean_image={
-                name: np.array(told["mean_image"][name], np.uint8)  # (H, W)
-                for name in ("normal", "pneumonia")
-            },
-            brightness=_histogram(told["brightness"]),
-            contrast=_histogram(told["contrast"]),
-            duplicates={
-                name: int(told["duplicates"][name])
-                for name in ("groups", "images", "across_splits", "across_labels")
-            },
-            patients_across_splits=int(told["patients_across_splits"]),
-            file_sizes={name: (w, h) for name, (w, h) in told.get("file_sizes", {}).items()},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        return None
+    return _parsed(_read(bundle.folder / DATASET), _data_set)
+
+
+def _data_set(told: Mapping[str, Any]) -> DataSet:
+    sizes = [size for size in told["image_sizes"] if "width" in size]
+    others = [size for size in told["image_sizes"] if "width" not in size]
+    return DataSet(
+        description=str(told["description"]),
+        splits=tuple(SplitCounts(**split) for split in told["splits"]),
+        image_sizes=tuple(ImageSize(**size) for size in sizes),
+        other_sizes=sum(int(other.get("other", other.get("count", 0))) for other in others),
+        mean_image={
+            name: np.array(told["mean_image"][name], np.uint8)  # (H, W)
+            for name in ("normal", "pneumonia")
+        },
+        brightness=_histogram(told["brightness"]),
+        contrast=_histogram(told["contrast"]),
+        duplicates={
+            name: int(told["duplicates"][name])
+            for name in ("groups", "images", "across_splits", "across_labels")
+        },
+        patients_across_splits=int(told["patients_across_splits"]),
+        file_sizes={name: (w, h) for name, (w, h) in told.get("file_sizes", {}).items()},
+    )
 
 
 def _histogram(told: Mapping[str, Any]) -> Histogram:
@@ -178,20 +209,22 @@ def _histogram(told: Mapping[str, Any]) -> Histogram:
 
 
 def why_missing(bundle: Bundle, file: str) -> str:
-    """One sentence why `ROBUSTNESS` or `DATASET` gives nothing; "" when it gives something."""
+    """One sentence why a file of FILES gives nothing; "" when it gives something."""
     path = bundle.folder / file
     if not path.is_file():
         return f"This version comes without {file}: {_KEEP}"
     told = _read(path)
-    if file == ROBUSTNESS:
+    if file != DATASET:
         version = told.get("model_version", bundle.model_version)
         if version != bundle.model_version:
             return f"{file} was measured with another version, {version}: {_KEEP}"
         if told.get("split", split_of(bundle)) != split_of(bundle):
             return f"{file} was measured on another split, {told['split']}: {_KEEP}"
-        usable = bool(_changes(bundle))
-    else:
-        usable = dataset(bundle) is not None
+    readers: dict[str, Callable[[Bundle], object]] = {
+        ROBUSTNESS: robustness, DATASET: dataset, SHORTCUTS: shortcuts, HEATMAPS: heatmaps,
+        GATE: gate,
+    }  # fmt: skip
+    usable = readers[file](bundle) not in (None, [])
     return "" if usable else f"{file} is damaged or of another format: {_KEEP}"
 
 

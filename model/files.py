@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,19 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`value` as indented JSON, whole or not at all."""
-    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    """`value` as indented JSON, a list of plain values on one line; whole or not at all."""
+    text = _indented(value, "") + "\n"
     write_whole(path, lambda temporary: temporary.write_text(text))
+
+
+def _indented(value: Any, indent: str) -> str:
+    inner = indent + " "
+    if isinstance(value, Mapping) and value:
+        lines = [f"{json.dumps(str(key))}: {_indented(item, inner)}" for key, item in value.items()]
+        return "{\n" + inner + f",\n{inner}".join(lines) + f"\n{indent}}}"
+    if isinstance(value, list | tuple) and any(
+        isinstance(item, Mapping | list | tuple) for item in value
+    ):
+        lines = [_indented(item, inner) for item in value]
+        return "[\n" + inner + f",\n{inner}".join(lines) + f"\n{indent}]"
+    return json.dumps(value, allow_nan=False)

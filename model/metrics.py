@@ -212,6 +212,17 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     return float(math.exp(found.x))
 
 
+def ratio(
+    numerators: np.ndarray, denominators: np.ndarray, groups: Sequence[str] | np.ndarray | None
+) -> Estimate:
+    """Sum by sum over images (N,), with an interval that draws whole groups; unknown for none."""
+    if not numerators.size:
+        return UNKNOWN
+    weights = _resamples(numerators.size, groups, seed=0)  # (R, N)
+    value = float(numerators.sum() / denominators.sum())
+    return _with_interval(value, weights @ numerators, weights @ denominators)
+
+
 def calibrate(logits: npt.ArrayLike, temperature: float) -> np.ndarray:
     """sigmoid(logit / temperature) as float64, in the shape of `logits`; no overflow.
 

@@ -21,12 +21,18 @@ from model.errors import PneumoscopeError
 from model.evaluated import (
     DATASET,
     FILES,
+    GATE,
+    HEATMAPS,
     ROBUSTNESS,
+    SHORTCUTS,
     Change,
     ChangeFigures,
     DataSet,
     dataset,
+    gate,
+    heatmaps,
     robustness,
+    shortcuts,
     split_of,
     why_missing,
 )
@@ -34,9 +40,10 @@ from model.metrics import Confusion, Estimate, Rate
 from model.prediction import OperatingPoint
 
 __all__ = [
-    "DATASET", "FILES", "ROBUSTNESS", "Calibration", "Change", "ChangeFigures", "Choice", "DataSet",
-    "Row", "Subgroup", "calibration", "champion", "dataset", "kind_of", "robustness", "rows",
-    "split_of", "subgroups", "threshold_choice", "why_missing",
+    "DATASET", "FILES", "GATE", "HEATMAPS", "ROBUSTNESS", "SHORTCUTS", "Calibration", "Change",
+    "ChangeFigures", "Choice", "DataSet", "Row", "Subgroup", "calibration", "champion", "dataset",
+    "gate", "heatmaps", "kind_of", "robustness", "rows", "shortcuts", "split_of", "subgroups",
+    "threshold_choice", "why_missing",
 ]  # fmt: skip
 
 SHIPPED = ROOT / "model" / "weights" / "comparison"
@@ -47,7 +54,7 @@ COMPARED = {
     "cnn": "CNN with augmentation",
     "cnn_150": "Four-block CNN, 150 px",
     "vgg16_frozen": "VGG16, frozen ImageNet features",
-    "refine": "VGG16, trained on with other backgrounds",
+    "default": "VGG16, before it learned to look at the lungs",
     "cnn_150_grouped": "Four-block CNN, 150 px",
     "cnn_150_ungrouped": "Four-block CNN, 150 px",
     "grouped": "VGG16, short training",

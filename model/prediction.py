@@ -35,6 +35,10 @@ class Prediction:
     heatmap: (h, w) float32, 0..1, over the whole film, on the network's grid, or a finer one where
         a border was left out of the reading; None when refused. All zero means that there is no
         evidence for pneumonia to show.
+    lungs: (H, W) bool, over the whole film; None when refused or when none were found.
+    heat_in_lungs, lungs_area: shares of the heat and of the film that lie in the lungs, 0..1; None
+        without lungs or without heat.
+    overruled: a reader has asked for it although the gate refused.
 
     Raises BundleError for a probability that is no number in 0..1: NaN compares as "below the
     threshold" and would read as "normal".
@@ -45,6 +49,10 @@ class Prediction:
     heatmap: np.ndarray | None  # (h, w)
     gate: Gate
     model_version: str
+    lungs: np.ndarray | None = None  # (H, W)
+    heat_in_lungs: float | None = None
+    lungs_area: float | None = None
+    overruled: bool = False
 
     def __post_init__(self) -> None:
         if self.probability is not None and not 0 <= self.probability <= 1:
@@ -88,6 +96,8 @@ class Decision:
 def decide(prediction: Prediction, threshold: float, band: float = 0.0) -> Decision | None:
     """Pneumonia at or above the threshold, normal below; None for a refused X-ray.
 
+    A refusal that a reader has overruled gives a decision.
+
     threshold: 0..1. At 0 everything is pneumonia, at 1 only a probability of exactly 1.
     band: 0..0.5. A probability strictly nearer to the threshold than this is referred; 0 refers
         none. The band ends at 0 and 1, so a band wider than the threshold leaves no "normal".
@@ -97,7 +107,8 @@ def decide(prediction: Prediction, threshold: float, band: float = 0.0) -> Decis
     check_range("threshold", threshold, 0, 1)
     check_range("band", band, 0, 0.5)
     probability = prediction.probability
-    if probability is None or prediction.gate.status == "refused":
+    refused = prediction.gate.status == "refused" and not prediction.overruled
+    if probability is None or refused:
         return None
     label: Literal["pneumonia", "normal", "refer"]
     if abs(probability - threshold) < band:

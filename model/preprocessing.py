@@ -55,8 +55,9 @@ class Prepared:
         """Heat (h, w) over the used part -> heat over the whole film; no heat on its border."""
         if self.box == (0, 1, 0, 1):
             return heat
-        top, bottom, left, right = (round(edge * _CANVAS_PX) for edge in self.box)
-        canvas = np.zeros((_CANVAS_PX, _CANVAS_PX), np.float32)
+        side = max(_CANVAS_PX, *heat.shape)
+        top, bottom, left, right = (round(edge * side) for edge in self.box)
+        canvas = np.zeros((side, side), np.float32)
         inside = cv2.resize(heat, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
         canvas[top:bottom, left:right] = inside
         return canvas
@@ -129,8 +130,8 @@ def normalise(grey: np.ndarray) -> np.ndarray:
 
 
 def resize(grey: np.ndarray, size_px: int) -> np.ndarray:
-    """(H, W) -> (size_px, size_px), squashed as the data set is: no aspect ratio kept."""
-    height, width = grey.shape
+    """(H, W[, C]) -> (size_px, size_px[, C]), squashed as the data set is: no aspect ratio kept."""
+    height, width = grey.shape[:2]
     shrinks = height >= size_px and width >= size_px
     return cv2.resize(
         grey, (size_px, size_px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -7,7 +7,10 @@ import streamlit as st
 from model.errors import BundleError
 from pages.shared import frame, services
 
-TABS = ("Figures", "Threshold", "Calibration", "Robustness", "Networks", "Data")
+TABS = (
+    "Figures", "Threshold", "Calibration", "Robustness", "Lungs", "Heatmaps", "Gate", "Networks",
+    "Data",
+)  # fmt: skip
 
 
 def page() -> None:

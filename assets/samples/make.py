@@ -41,14 +41,16 @@ class Film:
     marker: tuple[float, float] = (0.03, 0.1)  # lead letter R: fractions of width and height
 
 
-UPPER = Opacity(((-4.4, -1.8, 0, 4.2, 4.4, 5.0),), density=1.0, fissure_cm=1.2, haze=0.3)
+# The opacities are moderate and lie in a light haze, as on real films: ribs and vessels still show.
+# A solid white lobe has no texture, and the network says little of it.
+UPPER = Opacity(
+    ((-4.6, -2.3, 0, 3.3, 2.4, 6.0),), density=0.65, fissure_cm=0.6, haze=(0.25, 0.15), cuffing=1.2
+)
 PATCHY = Opacity(
-    ((-4.9, 0.9, -0.5, 3.2, 4.0, 4.2),), density=1.0, patches=64, haze=0.25, cuffing=0.6
+    ((-3.0, 0.6, -0.5, 2.0, 2.4, 4.2),), density=0.45, patches=64, haze=(0.2, 0.2), cuffing=1.0
 )
-VIRAL = Opacity(
-    ((5.4, 1.6, -0.5, 3.8, 4.6, 4.8),), density=0.8, ragged_cm=1.0, haze=0.19, cuffing=1.2
-)
-LOWER = Opacity(((5.2, 2.4, -1, 4.6, 5.0, 5.0),), density=1.0, haze=0.18)
+VIRAL = Opacity(((5.6, 3.3, -0.5, 2.4, 2.0, 5.0),), density=0.6, ragged_cm=1.0, haze=(0.165, 0.2))
+LOWER = Opacity(((5.2, 2.4, -1, 2.9, 3.0, 5.0),), density=0.6, haze=(0.14, 0.2), cuffing=0.6)
 
 FILMS = (
     Film("normal-1.jpg", "Normal chest", Child(11, chin_cm=-6.9)),
@@ -66,33 +68,37 @@ FILMS = (
         "pneumonia-1.jpg",
         "Lobar pneumonia, right upper lobe",
         Child(21, (940, 680), 22.4, 1.02, (0.3, 0), -4, 2.0, 0.3, 1.05, 0, (50, 40), -8.3, UPPER),
-        latitude=0.57,
-        blur_px=1.2,
-        lift=0.1,
+        middle=1.32,
+        latitude=0.42,
+        blur_px=2.05,
+        lift=0,
     ),
     Film(
         "pneumonia-2.jpg",
         "Bronchopneumonia, mostly right",
         Child(22, (920, 680), 22, 1.04, (-0.2, 0), 3, -2, 0.0, 1.0, 0, (20, 15), -8.4, PATCHY),
-        latitude=0.55,
-        blur_px=1.1,
-        lift=0.1,
+        middle=1.4,
+        latitude=0.45,
+        blur_px=2.2,
+        lift=0,
     ),
     Film(
         "pneumonia-3.jpg",
         "Viral pneumonia, mostly left",
         Child(23, (920, 660), 23.2, 1, (0.6, 0.3), 2, 1, 0.1, 1.08, -0.2, (70, 60), -8.4, VIRAL),
-        middle=1.7,
-        latitude=0.5,
-        blur_px=1.1,
-        lift=0.1,
+        middle=1.25,
+        latitude=0.4,
+        blur_px=2.0,
+        lift=0.05,
     ),
     Film(
         "pneumonia-4.dcm",
         "Lobar pneumonia, left lower lobe (DICOM)",
         Child(24, (900, 680), 22.2, 1.04, (0.3, -0.2), 4, 2, 0, 1.05, chin_cm=-8.0, opacity=LOWER),
-        latitude=0.56,
-        lift=0.1,
+        middle=1.4,
+        latitude=0.43,
+        blur_px=2.4,
+        lift=0,
     ),
 )
 

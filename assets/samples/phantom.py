@@ -38,7 +38,7 @@ class Opacity:
     ragged_cm: float = 0.5
     patches: int = 0  # scattered lobules in each region instead of a solid one
     fissure_cm: float | None = None  # height of the fissure that bounds it below
-    haze: float = 0.0  # fluid all over both lungs
+    haze: tuple[float, float] = (0.0, 0.0)  # fluid all over the right and the left lung
     cuffing: float = 0.0  # thickening of the walls of bronchi and vessels on that side
 
 
@@ -294,7 +294,7 @@ def attenuation(child: Child) -> tuple[Array, Array]:
     filled = np.clip(wet / np.maximum(lung, 0.5), 0, 1)
     # Vessels vanish in consolidated lung, bronchi become visible in it (the air bronchogram).
     dense = (SOFT - LUNG) * (wet + cuffs * (1 - filled)) - SOFT * bronchi * filled
-    haze = child.opacity.haze * (SOFT - LUNG) * lung * (1 - filled) if child.opacity else 0.0
-    aerated = lung * (1 + 0.02 * noise(lung.shape, 7, rng)) - 1.5 * vessels * (1 - filled)
-    total = SOFT * (tissue - air(child, rng)) - (SOFT - LUNG) * aerated + BONE * bone + dense + haze
+    haze = lung * np.where(view.plane(0, 1)[0] < 0, *child.opacity.haze) if child.opacity else 0.0
+    aerated = lung * (1 + 0.02 * noise(lung.shape, 7, rng)) - (1.5 * vessels + haze) * (1 - filled)
+    total = SOFT * (tissue - air(child, rng)) - (SOFT - LUNG) * aerated + BONE * bone + dense
     return np.maximum(total, 0), dense

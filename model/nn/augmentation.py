@@ -3,8 +3,11 @@
 Each function takes (H, W) uint8, the side in pixels to return and a random generator, and gives
 (size_px, size_px) float32 in about 0..1. OpenCV's warps cost microseconds where random layers on a
 CPU cost milliseconds. The strength was chosen on validation; what it gave
-stands in model/weights/README.md.
+stands in model/weights/README.md. Given (H, W, 2), film and lungs, the lungs are moved with the
+film, and the film alone changes its greys.
 """
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -17,34 +20,48 @@ Rng = np.random.Generator
 def strong(grey: np.ndarray, size_px: int, rng: Rng) -> np.ndarray:
     """Crop, rotation, flip, change of contrast curve, noise and one erased rectangle."""
     image = _crop(_rotate(grey, rng, degrees=12), rng, area=(0.45, 1.0), aspect=0.25)
-    image = _equalise(image, rng)
-    small = preprocessing.resize(image, size_px).astype(np.float32) / 255
-    if rng.random() < 0.5:
-        small = small[:, ::-1]
-    small = _tone(small, rng, gamma=0.6, contrast=(-0.7, 0.5), brightness=0.15)
+    image = _of_film(image, lambda film: _equalise(film, rng))
+    small = _shrink_and_flip(image, size_px, rng)
+    return _of_film(small, lambda film: _strong_greys(film, rng))
+
+
+def _strong_greys(film: np.ndarray, rng: Rng) -> np.ndarray:
+    film = _tone(film, rng, gamma=0.6, contrast=(-0.7, 0.5), brightness=0.15)
     if rng.random() < 0.3:
-        small = small + rng.normal(0, rng.uniform(0, 0.05), small.shape).astype(np.float32)
-    return _erase(small, rng) if rng.random() < 0.4 else small
+        film = film + rng.normal(0, rng.uniform(0, 0.05), film.shape).astype(np.float32)
+    return _erase(film, rng) if rng.random() < 0.4 else film
 
 
 def mild(grey: np.ndarray, size_px: int, rng: Rng) -> np.ndarray:
     """A little of each: for comparison with `strong`."""
     image = _crop(_rotate(grey, rng, degrees=7), rng, area=(0.8, 1.0), aspect=0.1)
+    small = _shrink_and_flip(image, size_px, rng)
+    return _of_film(
+        small, lambda film: _tone(film, rng, gamma=0.2, contrast=(-0.2, 0.2), brightness=0.05)
+    )
+
+
+def _of_film(image: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Changes the greys of the film (H, W), of film and lungs (H, W, 2) those of the film."""
+    if image.ndim == 2:
+        return change(image)
+    return np.dstack([change(np.ascontiguousarray(image[..., 0])), image[..., 1]])
+
+
+def _shrink_and_flip(image: np.ndarray, size_px: int, rng: Rng) -> np.ndarray:
     small = preprocessing.resize(image, size_px).astype(np.float32) / 255
-    if rng.random() < 0.5:
-        small = small[:, ::-1]
-    return _tone(small, rng, gamma=0.2, contrast=(-0.2, 0.2), brightness=0.05)
+    return small[:, ::-1] if rng.random() < 0.5 else small
 
 
 def _rotate(grey: np.ndarray, rng: Rng, degrees: float) -> np.ndarray:
-    height, width = grey.shape
+    height, width = grey.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-degrees, degrees), 1.0)
     border = cv2.BORDER_REFLECT if rng.random() < 0.5 else cv2.BORDER_CONSTANT
     return cv2.warpAffine(grey, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=border)
 
 
 def _crop(grey: np.ndarray, rng: Rng, area: tuple[float, float], aspect: float) -> np.ndarray:
-    height, width = grey.shape
+    height, width = grey.shape[:2]
     side = np.sqrt(rng.uniform(*area))
     stretch = np.sqrt(np.exp(rng.uniform(-aspect, aspect)))
     crop_height = min(height, max(8, round(height * side * stretch)))
@@ -88,14 +105,13 @@ def _erase(image: np.ndarray, rng: Rng) -> np.ndarray:
 
 def affine(grey: np.ndarray, size_px: int, rng: Rng) -> np.ndarray:
     """Shear, zoom and horizontal flip, as student projects augment."""
-    height, width = grey.shape
+    height, width = grey.shape[:2]
     zoom, shear = rng.uniform(0.8, 1.2), rng.uniform(-0.2, 0.2)
     middle = np.array([width / 2, height / 2])
     linear = np.array([[zoom, shear], [0, zoom]])
     matrix = np.column_stack([linear, middle - linear @ middle])
     moved = cv2.warpAffine(grey, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    small = preprocessing.resize(moved, size_px).astype(np.float32) / 255
-    return small[:, ::-1] if rng.random() < 0.5 else small
+    return _shrink_and_flip(moved, size_px, rng)
 
 
 def none(grey: np.ndarray, size_px: int, rng: Rng) -> np.ndarray:
@@ -111,24 +127,70 @@ def change_background(
     grey, other: (H, W) uint8; lungs: (H, W) bool. The lungs are taken with a random margin and a
     soft edge; behind them come another film, an even grey, noise or the film itself blurred.
     """
-    margin = 2 * int(rng.integers(1, 9)) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin))
-    front = cv2.dilate(lungs.astype(np.float32), kernel)
-    front = cv2.GaussianBlur(front, (0, 0), rng.uniform(1, 4))  # (H, W) 0..1
+    front = _soft(lungs, rng)
     kind = rng.random()
     behind: np.ndarray  # (H, W)
     if kind < 0.4:
         behind = other.astype(np.float32)
-    elif kind < 0.6:
-        behind = np.full(grey.shape, rng.uniform(0, 255), np.float32)
     elif kind < 0.8:
-        coarse = rng.uniform(0, 255, (int(rng.integers(2, 24)),) * 2).astype(np.float32)
-        behind = cv2.resize(coarse, grey.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        behind = _even_or_noise(grey.shape, rng)
     else:
-        coarse = preprocessing.resize(grey, int(rng.integers(4, 16)))
-        behind = preprocessing.resize(coarse, len(grey)).astype(np.float32)
-    mixed = front * grey + (1 - front) * behind
-    return np.clip(mixed, 0, 255).astype(np.uint8)
+        behind = _blurred(grey, rng)
+    return _mix(front, grey, behind)
+
+
+def hide_lungs(grey: np.ndarray, lungs: np.ndarray, rng: Rng) -> np.ndarray:
+    """A film whose lungs cannot be seen: of it nobody can say whether there is pneumonia.
+
+    grey: (H, W) uint8; lungs: (H, W) bool. In their place is black, another even grey, noise, the
+    film blurred, or what is around them drawn inwards.
+    """
+    front = _soft(lungs, rng)
+    kind = rng.random()
+    instead: np.ndarray  # (H, W)
+    if kind < 0.25:
+        instead = np.zeros(grey.shape, np.float32)
+    elif kind < 0.5:
+        instead = _even_or_noise(grey.shape, rng)
+    elif kind < 0.75:
+        instead = _blurred(grey, rng)
+    else:
+        instead = inpainted(grey, front > 0.05)
+    return _mix(front, instead, grey)
+
+
+def inpainted(grey: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """grey (H, W) uint8 with a hole (H, W) bool filled from its rim (Telea 2004), float32."""
+    height, width = grey.shape
+    size = (width // 4, height // 4)  # the rim's texture cannot be carried further than this
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    narrow = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+    filled = cv2.inpaint(small, narrow.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    return cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+
+
+def _soft(lungs: np.ndarray, rng: Rng) -> np.ndarray:
+    """The lungs with a random margin and a soft edge, (H, W) float32 0..1."""
+    margin = 2 * int(rng.integers(1, 9)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin))
+    wide = cv2.dilate(lungs.astype(np.float32), kernel)
+    return cv2.GaussianBlur(wide, (0, 0), rng.uniform(1, 4))
+
+
+def _even_or_noise(shape: tuple[int, ...], rng: Rng) -> np.ndarray:
+    if rng.random() < 0.5:
+        return np.full(shape, rng.uniform(0, 255), np.float32)
+    coarse = rng.uniform(0, 255, (int(rng.integers(2, 24)),) * 2).astype(np.float32)
+    return cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def _blurred(grey: np.ndarray, rng: Rng) -> np.ndarray:
+    coarse = preprocessing.resize(grey, int(rng.integers(4, 16)))
+    return preprocessing.resize(coarse, len(grey)).astype(np.float32)
+
+
+def _mix(front: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    return np.clip(front * inside + (1 - front) * outside, 0, 255).astype(np.uint8)
 
 
 AUGMENTATIONS = {"strong": strong, "mild": mild, "affine": affine, "none": none}

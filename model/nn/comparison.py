@@ -20,7 +20,7 @@ from model.nn.release import release
 from model.nn.train import train
 
 NAMES = (
-    "mlp", "dense", "dense_128", "cnn", "cnn_150", "vgg16_frozen", "refine",
+    "mlp", "dense", "dense_128", "cnn", "cnn_150", "vgg16_frozen", "default",
     "grouped", "ungrouped", "cnn_150_grouped", "cnn_150_ungrouped",
 )  # fmt: skip
 

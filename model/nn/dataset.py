@@ -8,17 +8,19 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from model import preprocessing, xray
 from model.errors import DataError
-from model.nn.augmentation import change_background
+from model.nn.augmentation import change_background, hide_lungs
 from model.nn.changes import CHANGES, Change
 
 LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
 SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm", ".tif", ".tiff", ".bmp", ".webp"}
+OTHERS_OF_EACH = 400
 Augment = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
 
@@ -146,12 +148,45 @@ def load_greys(
     return [preprocessing.prepare(change()(film.display())).grey for film in films]
 
 
+def load_others(folder: Path) -> list[np.ndarray]:
+    """Images in a folder and the folders in it, as `load_greys`, in order of their names.
+
+    Of a folder with more than OTHERS_OF_EACH an even selection, so that no hospital outweighs the
+    others. Raises DataError when there are none.
+    """
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
+    if not paths:
+        raise DataError("a folder with X-rays", f"none in {folder.name}", "Give another folder.")
+    chosen = []
+    for of_one in {path.parent: None for path in paths}:
+        its = [path for path in paths if path.parent == of_one]
+        step = max(1.0, len(its) / OTHERS_OF_EACH)
+        chosen += [its[int(i * step)] for i in range(min(len(its), OTHERS_OF_EACH))]
+    return load_greys([Example(path, 0, path.stem, "") for path in chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class LungTraining:
+    """What is done so that a network looks at the lungs.
+
+    masks: the lungs of each training image, (224, 224) bool. background: share of the images whose
+    lungs get another background. hidden: share whose lungs are hidden; whether there is pneumonia
+    nobody can tell, so their label is one half. grid_px: side of a field of the network's last
+    features; with it each batch also says what share of each field is lung, else 0.
+    """
+
+    masks: np.ndarray
+    background: float = 0.0
+    hidden: float = 0.0
+    grid_px: int = 0
+
+
 class Batches(keras.utils.PyDataset):
     """(pixel_values, label, weight) batches; the order and the augmentation follow from the seed.
 
     `augment=None` keeps order and images as they are. `balanced` weights make both classes count
-    the same. `masks`, the lungs of each image (224, 224) bool, are for `background`: the share of
-    images that get another one.
+    the same. With `lungs` and its grid, labels and weights are (of the logit, of the evidence):
+    the second label is (N, h, w, 1) 0..1, the share of lung, its weight 0 where lungs are hidden.
     """
 
     def __init__(
@@ -163,13 +198,12 @@ class Batches(keras.utils.PyDataset):
         seed: int = 0,
         augment: Augment | None = None,
         balanced: bool = True,
-        masks: np.ndarray | None = None,
-        background: float = 0.0,
+        lungs: LungTraining | None = None,
     ) -> None:
         super().__init__(workers=1, max_queue_size=4)
         self.greys, self.labels, self.size_px = greys, labels.astype(np.float32), size_px
         self.batch_size, self.seed, self.augment = batch_size, seed, augment
-        self.masks, self.background = masks, background if augment else 0.0
+        self.lungs = lungs
         share = np.bincount(labels.astype(int), minlength=2) / len(labels)
         self.class_weight = 0.5 / np.maximum(share, 1e-9) if balanced else np.ones(2)
         self.begin_epoch(0)
@@ -186,25 +220,60 @@ class Batches(keras.utils.PyDataset):
         count = len(self.greys) / self.batch_size
         return max(1, int(count)) if self.augment else int(np.ceil(count))
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Any, Any]:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        if self.augment:
-            rng = np.random.default_rng([self.seed, self.epoch, index])
-            images = [self.augment(self._film(i, rng), self.size_px, rng) for i in chosen]
-            batch = np.stack([preprocessing.normalise(image) for image in images])
-            values = np.repeat(batch[..., None], 3, axis=-1)  # (N, H, W, 3)
-        else:
-            values = preprocessing.pixel_values([self.greys[i] for i in chosen], self.size_px)
         labels = self.labels[chosen]
-        return values, labels[:, None], self.class_weight[labels.astype(int)].astype(np.float32)
+        weights = self.class_weight[labels.astype(int)].astype(np.float32)
+        if not self.augment:
+            values = preprocessing.pixel_values([self.greys[i] for i in chosen], self.size_px)
+            return values, labels[:, None], weights
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        if not self.lungs:
+            images = [self.augment(self.greys[i], self.size_px, rng) for i in chosen]
+            return _values(images), labels[:, None], weights
+        return self._of_lungs(chosen, labels, weights, self.augment, self.lungs, rng)
 
-    def _film(self, index: int, rng: np.random.Generator) -> np.ndarray:
-        """A training image, sometimes with its lungs in front of another background."""
-        if self.masks is None or rng.random() >= self.background:
+    def _of_lungs(
+        self,
+        chosen: np.ndarray,
+        labels: np.ndarray,
+        weights: np.ndarray,
+        augment: Augment,
+        lungs: LungTraining,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, Any, Any]:
+        hidden = rng.random(len(chosen)) < lungs.hidden  # (N,)
+        films = []
+        for i, hide in zip(chosen, hidden, strict=True):
+            film = self._film(i, bool(hide), lungs, rng)
+            mask = lungs.masks[i].astype(np.uint8) * 255
+            films.append(augment(np.dstack([film, mask]), self.size_px, rng))  # (size, size, 2)
+        values = _values([film[..., 0] for film in films])
+        labels = np.where(hidden, np.float32(0.5), labels)[:, None]
+        if not lungs.grid_px:
+            return values, labels, weights
+        side = self.size_px // lungs.grid_px
+        shares = [preprocessing.resize(film[..., 1], side) for film in films]
+        seen = np.where(hidden, 0, 1).astype(np.float32)
+        return values, (labels, np.stack(shares)[..., None]), (weights, seen)
+
+    def _film(
+        self, index: int, hide: bool, lungs: LungTraining, rng: np.random.Generator
+    ) -> np.ndarray:
+        """A training image, sometimes without its lungs or with them before something else."""
+        if hide:
+            return hide_lungs(self.greys[index], lungs.masks[index], rng)
+        if rng.random() >= lungs.background:
             return self.greys[index]
         other = self.greys[int(rng.integers(len(self.greys)))]
-        return change_background(self.greys[index], self.masks[index], other, rng)
+        return change_background(self.greys[index], lungs.masks[index], other, rng)
 
     def on_epoch_end(self) -> None:
         """Called by Keras."""
         self.begin_epoch(self.epoch + 1)
+
+
+def _values(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Augmented images, each (H, W) -> pixel_values (N, H, W, 3)."""
+    batch = np.stack([preprocessing.normalise(image) for image in images])
+    return np.repeat(batch[..., None], 3, axis=-1)

@@ -15,15 +15,26 @@ from rich.progress import track
 from model import metrics, xray
 from model.bundle import FORMAT, Bundle, write_card
 from model.errors import DataError
+from model.evaluated import DATASET, GATE, HEATMAPS, ROBUSTNESS, SHORTCUTS
 from model.files import write_json
-from model.nn import dataset_facts
+from model.nn import dataset_facts, faithfulness, gate_images, shortcuts
 from model.nn.changes import CHANGES
 from model.nn.classifier import BATCH_SIZE, Classifier
-from model.nn.dataset import Example
+from model.nn.dataset import Example, load_greys
 from model.nn.release import as_evaluation
+from model.nn.trained import labels_of
 from model.xray import XRay
 
-ROBUSTNESS, DATA_SET = "robustness.json", "dataset.json"
+UNKNOWN_LOOKS = dict.fromkeys(
+    (
+        "lungs_only_auroc",
+        "lungs_removed_auroc",
+        "heat_in_lungs_ratio",
+        "deletion_auc",
+        "insertion_auc",
+        "gate_false_refusals",
+    )
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +92,7 @@ def accepted(examples: Sequence[Example], logits: Sequence[float | None]) -> Rea
 
 def figures(bundle: Bundle, readings: Readings) -> dict[str, Any]:
     """The JSON object of `evaluate --json`, at the default operating point."""
-    labels = np.array([example.label for example in readings.examples])
+    labels = labels_of(readings.examples)
     probabilities = metrics.calibrate(readings.logits, bundle.temperature)
     patients = [example.patient for example in readings.examples]
     threshold = bundle.operating_point().threshold
@@ -91,25 +102,119 @@ def figures(bundle: Bundle, readings: Readings) -> dict[str, Any]:
     }
 
 
-def keep(classifier: Classifier, examples: Sequence[Example], split: str, data: Path) -> Readings:
+def looks(classifier: Classifier, readings: Readings) -> dict[str, float | None]:
+    """Six figures of `evaluate --json`: what the network looks at, and whom its gate refuses.
+
+    None for a network that has no lungs and no gate, and where nothing is called pneumonia.
+    """
+    if not classifier.bundle.parts:
+        return UNKNOWN_LOOKS
+    measured = _shortcuts(classifier, readings)
+    return {
+        **shortcuts.headline(measured),
+        **faithfulness.headline(classifier, _called(classifier, readings)),
+        "gate_false_refusals": _share_refused(readings),
+    }
+
+
+def keep(
+    classifier: Classifier, examples: Sequence[Example], split: str, data: Path
+) -> tuple[Readings, dict[str, float | None]]:
     """Reads a split as it is and under every change, and keeps all that the pages show of it.
 
-    That is the split's evaluation in the card, robustness.json and, when `data` holds splits,
-    dataset.json. Raises as `read_all`.
+    That is the split's evaluation in the card and robustness.json; when `data` holds splits,
+    dataset.json; for a network with lungs and gate shortcuts.json, heatmaps.json and gate.json.
+    Gives also what `looks` gives. Raises as `read_all`.
     """
     logits = read_changed(classifier, examples)
     readings = accepted(examples, logits["none"])
     record(classifier.bundle, split, readings)
     record_changed(classifier.bundle, split, examples, logits)
     record_data_set(classifier.bundle, data)
-    return readings
+    if not classifier.bundle.parts:
+        return readings, UNKNOWN_LOOKS
+    return readings, _record_looks(classifier, examples, split, readings)
+
+
+def _record_looks(
+    classifier: Classifier, examples: Sequence[Example], split: str, readings: Readings
+) -> dict[str, float | None]:
+    found = UNKNOWN_LOOKS | {"gate_false_refusals": _share_refused(readings)}
+    measured = _shortcuts(classifier, readings)
+    _write_looks(classifier.bundle, SHORTCUTS, split, measured)
+    found |= shortcuts.headline(measured)
+    called = _called(classifier, readings)
+    if len(called) > 1:
+        heat = faithfulness.figures(classifier, called)
+        _write_looks(classifier.bundle, HEATMAPS, split, heat)
+        for name in ("deletion", "insertion"):
+            found[f"{name}_auc"] = heat["maps"][0][name]["auc"]["value"]
+    _write_looks(classifier.bundle, GATE, split, _gate(classifier, examples, split))
+    return found
+
+
+def _write_looks(bundle: Bundle, file: str, split: str, measured: dict[str, Any]) -> None:
+    head = {
+        "format": FORMAT,
+        "model_version": bundle.model_version,
+        "split": split,
+        "description": f"{split} split",
+    }
+    write_json(bundle.folder / file, head | measured)
+
+
+def _share_refused(readings: Readings) -> float:
+    return readings.num_refused / (readings.num_refused + len(readings.examples))
+
+
+def _shortcuts(classifier: Classifier, readings: Readings) -> dict[str, Any]:
+    greys = load_greys(readings.examples)
+    starts = range(0, len(greys), BATCH_SIZE)
+    masks = [classifier.find_lungs(greys[start : start + BATCH_SIZE]) for start in starts]
+    return shortcuts.measure(
+        classifier.evidence,
+        greys,
+        np.concatenate(masks),
+        labels_of(readings.examples),
+        [example.patient for example in readings.examples],
+        input_px=classifier.bundle.input_px,
+        temperature=classifier.bundle.temperature,
+        threshold=classifier.bundle.operating_point().threshold,
+    )
+
+
+def _called(classifier: Classifier, readings: Readings) -> list[Example]:
+    """Those that `faithfulness` takes, of those that are called pneumonia."""
+    bundle = classifier.bundle
+    probabilities = metrics.calibrate(readings.logits, bundle.temperature)
+    called = probabilities >= bundle.operating_point().threshold
+    return faithfulness.choose(readings.examples, called)
+
+
+def _gate(classifier: Classifier, examples: Sequence[Example], split: str) -> dict[str, Any]:
+    """The gate's answers on the split and on images made of it."""
+    films = [xray.read(example.path.read_bytes(), example.path.name) for example in examples]
+    shown = [film.display() for film in films]
+    own = gate_images.Group(split, f"The {split} split", True, shown)
+    groups = [own, *gate_images.other_images(shown)]
+    blank = replace(films[0], window=(0, 255))
+    judged = []
+    for group in track(groups, "Trying the gate", console=Console(stderr=True)):
+        images = [replace(blank, pixels=image) for image in group.images]
+        judged.append((group, [found.gate for found in classifier.predict(images)]))
+    return gate_images.figures(judged)
 
 
 def record(bundle: Bundle, split: str, readings: Readings) -> None:
     """Keeps labels and logits of a split in the bundle's card, where the pages find them."""
+    write_card(with_readings(bundle, split, readings))
+
+
+def with_readings(bundle: Bundle, split: str, readings: Readings) -> Bundle:
+    """The bundle with what was read of a split among its evaluations, on disk as before."""
     description = f"{split} split ({len(readings.examples)} X-rays)"
     evaluation = as_evaluation(description, readings.examples, readings.logits)
-    write_card(replace(bundle, evaluations={**bundle.evaluations, split: evaluation}))
+    return replace(bundle, evaluations={**bundle.evaluations, split: evaluation})
 
 
 def record_changed(
@@ -144,4 +249,4 @@ def record_data_set(bundle: Bundle, data: Path) -> None:
     splits = dataset_facts.read_splits(data)
     if splits:
         facts = dataset_facts.facts(splits)
-        write_json(bundle.folder / DATA_SET, facts | {"model_version": bundle.model_version})
+        write_json(bundle.folder / DATASET, facts | {"model_version": bundle.model_version})

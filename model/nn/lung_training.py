@@ -21,7 +21,7 @@ from model.files import write_json
 from model.nn import network
 from model.nn.dataset import SUFFIXES, patient_key
 from model.nn.lungs import BATCH_SIZE, CARD, FORMAT, WEIGHTS, Lungs, unet
-from model.nn.release import _save_network
+from model.nn.release import save_network
 
 SIZE_PX = 96
 LEARNING_RATE = 4e-3
@@ -48,7 +48,7 @@ def train_lungs(images: Path, masks: Path, out: Path, *, epochs: int = 24, seed:
     network.fold_batch_norm(model, plain)
     plain.set_weights([network.round_to_bfloat16(weights) for weights in plain.get_weights()])
     dice = _dice_of(plain, held)
-    _save_network(plain, out / WEIGHTS)
+    save_network(plain, out / WEIGHTS)
     card = {
         "format": FORMAT,
         "sha256": sha256_of(out / WEIGHTS),

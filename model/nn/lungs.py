@@ -121,22 +121,32 @@ class Lungs:
             model.load_weights(archive.extract("model.weights.h5", place))
         return cls(model, threshold)
 
+    @property
+    def size_px(self) -> int:
+        """Side of the segmenter's input and of its answer."""
+        return self.network.input_shape[1]
+
     def probabilities(self, greys: Sequence[np.ndarray]) -> np.ndarray:
         """Greys as shown, each (H, W) uint8 -> (N, size, size) float32, 0..1, in batches."""
-        size_px = self.network.input_shape[1]
-        found = np.empty((len(greys), size_px, size_px), np.float32)
+        found = np.empty((len(greys), self.size_px, self.size_px), np.float32)
         for start in range(0, len(greys), BATCH_SIZE):
             batch = slice(start, start + BATCH_SIZE)
             # Not `predict`, which takes 50 ms to begin.
-            logits = self.network.predict_on_batch(pixel_values(greys[batch], size_px))
+            logits = self.network.predict_on_batch(pixel_values(greys[batch], self.size_px))
             found[batch] = 1 / (1 + np.exp(-np.asarray(logits, np.float32)[..., 0]))
         return found
 
     def masks(self, greys: Sequence[np.ndarray], shape: tuple[int, int] = (224, 224)) -> np.ndarray:
         """Greys as shown, each (H, W) uint8 -> (N, *shape) bool, at most two lungs in each."""
+        return self.masks_of(self.probabilities(greys), shape)
+
+    def masks_of(
+        self, probabilities: np.ndarray, shape: tuple[int, int] = (224, 224)
+    ) -> np.ndarray:
+        """What `probabilities` gives, (N, size, size) -> (N, *shape) bool."""
         height, width = shape
-        found = np.empty((len(greys), height, width), bool)
-        for i, small in enumerate(self.probabilities(greys)):
+        found = np.empty((len(probabilities), height, width), bool)
+        for i, small in enumerate(probabilities):
             found[i] = without_islands(cv2.resize(small, (width, height)) > self.threshold)
         return found
 

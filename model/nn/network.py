@@ -9,12 +9,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from model.errors import DataError
 
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # (filters, convolutions)
 LAST_CONV = "block5_conv3"
+GRID_PX = 16  # side of the film's field behind each place of LAST_CONV: four poolings
 BATCH_NORM_EPSILON = 1e-3
 IMAGENET_PIXEL_SPREAD = 58.0
 
@@ -54,6 +55,25 @@ def vgg16_frozen(size_px: int, *, dropout: float = 0.4, dtype: str | None = None
     x = features.get_layer("pool").output  # (N, 512)
     x = layers.Dense(256, activation="relu", name="dense", dtype="float32")(x)
     return _with_logit(features.input, x, dropout, "vgg16_frozen")
+
+
+def with_evidence(model: keras.Model) -> keras.Model:
+    """`model`, a VGG16 of `vgg16`, that also gives the class activation map it decides by.
+
+    Same weights; outputs: logit (N, 1) and evidence (N, h, w, 1), whose mean is the logit but for
+    the bias and dropout (Zhou 2016, arXiv:1512.04150).
+    """
+    logit = model.get_layer("logit")
+    features = model.get_layer(LAST_CONV)
+    if f"{LAST_CONV}_relu" in [layer.name for layer in model.layers]:
+        features = model.get_layer(f"{LAST_CONV}_relu")
+    evidence = layers.Lambda(
+        lambda values: ops.matmul(ops.cast(values, "float32"), logit.kernel),
+        output_shape=lambda shape: (*shape[:-1], 1),
+        name="evidence",
+        dtype="float32",
+    )(features.output)
+    return keras.Model(model.input, [model.output, evidence], name=model.name)
 
 
 def mlp(size_px: int, *, dropout: float = 0.0, dtype: str | None = None) -> keras.Model:

@@ -29,7 +29,12 @@ class Recipe:
     init: `scratch`, `imagenet`, `champion` (the served bundle) or the folder of a bundle.
     input_px: the size the finished network reads at, 0 = the last of `size_px`.
     average: momentum of a moving average of the weights over the steps, 0 = none.
+    mix: share of the weights it started from in the finished network's, 0..1 (WiSE-FT, Wortsman
+        2022, arXiv:2109.01903): what a further training made worse comes back sooner than what it
+        made better is lost.
     background: share of the training images whose lungs get another background.
+    hidden: share of the training images whose lungs are hidden and whose label is one half.
+    attention: weight of the loss that is the share of the evidence outside the lungs.
     """
 
     network: str = "vgg16"
@@ -47,11 +52,14 @@ class Recipe:
     clip_norm: float = 1.0
     warmup_steps: int = 60
     average: float = 0.0
+    mix: float = 0.0
     label_smoothing: float = 0.05
     balanced: bool = True
     dropout: float = 0.4
     augmentation: str = "strong"
     background: float = 0.0
+    hidden: float = 0.0
+    attention: float = 0.0
     folds: int = 10
 
     def __post_init__(self) -> None:
@@ -65,6 +73,8 @@ class Recipe:
         self._check("size_px", min(self.size_px) >= 16, "at least 16")
         self._check("epochs", min(self.epochs) >= 0, "at least 0")
         self._check("batch_size", self.batch_size >= 1, "at least 1")
+        can_mix = self.init != "scratch" and 0 < self.mix < 1
+        self._check("mix", can_mix or not self.mix, "0, or below 1 and not from scratch")
         self._check("folds", self.folds >= 2, "at least 2")
         for name, choices in _CHOICES.items():
             known = getattr(self, name) in choices
@@ -74,6 +84,11 @@ class Recipe:
         if not holds:
             received = f"{getattr(self, name)!r}"
             raise ConfigError(f"{name}: {wanted}", received, "Change the setting.")
+
+    @property
+    def needs_lungs(self) -> bool:
+        """Whether the lungs of the training images have to be found first."""
+        return bool(self.background or self.hidden or self.attention)
 
     @property
     def final_px(self) -> int:
@@ -111,15 +126,18 @@ RECIPES = {
     "finetune": Recipe(
         init="imagenet", size_px=(224,), epochs=(8,), learning_rate=(1e-4,), dropout=0.5
     ),
-    # From the served version on: averaged weights, lungs in front of other backgrounds.
-    "refine": Recipe(
+    # From the served version on: what is outside the lungs must not decide.
+    "lungs": Recipe(
         init="champion",
         size_px=(96, 128),
-        epochs=(8, 4),
-        learning_rate=(2e-4, 1e-4),
+        epochs=(8, 8),
+        learning_rate=(3e-4, 1.5e-4),
         weight_decay=0.02,
         average=0.998,
-        background=0.35,
+        mix=0.25,
+        background=0.4,
+        hidden=0.15,
+        attention=0.3,
     ),
     # Protocol 2 for VGG16, short, because no weights of protocol 1 may be its start.
     "grouped": replace(_SHORT, protocol="grouped"),

@@ -5,8 +5,10 @@ Runs under every Keras back end, because the GPU host that trains may have no Te
 
 import hashlib
 import json
+import shutil
 import zipfile
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ import keras
 import numpy as np
 
 from model import metrics, preprocessing
-from model.bundle import Bundle, Evaluation, open_bundle, sha256_of, write_card
+from model.bundle import PARTS, Bundle, Evaluation, open_bundle, sha256_of, write_card
+from model.config import settings
 from model.errors import DataError
 from model.files import write_whole
-from model.nn import network
-from model.nn.dataset import Batches, Example, data_hash, divide, load_greys
-from model.nn.train import Trained, measure, validation_greys
+from model.nn import gate, lungs, network
+from model.nn.dataset import Batches, Example, data_hash, divide, load_greys, load_others
+from model.nn.lungs import Lungs
+from model.nn.trained import Trained, labels_of, load_films, measure
 from model.prediction import OperatingPoint
 
 WEIGHTS = "model.keras"
@@ -31,18 +35,29 @@ SMALLEST_FLOOR = 1e-6
 def release(trained: Trained, out: Path) -> Bundle:
     """Writes the bundle of `trained` into `out` and opens it again, which checks it.
 
-    `out/run` holds what the run wrote about itself. The card is written last: a folder without it
-    is no bundle.
+    `out/run` holds what the run wrote about itself. The lung segmenter is the served one's. The
+    card is written last: a folder without it is no bundle.
     """
-    _save_network(trained.network, out / WEIGHTS)
+    save_network(trained.network, out / WEIGHTS)
+    if trained.gate:
+        _copy_lungs(settings().bundle, out)
     return _write(trained, out, _history(out / "run"))
 
 
-def recalibrate(bundle: Bundle, data: Path) -> Bundle:
-    """Chooses temperature and operating points of `bundle` anew, on the fold of its own training.
+def _copy_lungs(served: Path, out: Path) -> None:
+    """Raises BundleError unless the served segmenter is whole."""
+    Lungs.load(served)
+    for name in (lungs.WEIGHTS, lungs.CARD):
+        write_whole(out / name, partial(shutil.copyfile, served / name))
+
+
+def recalibrate(bundle: Bundle, data: Path, others: Path | None = None) -> Bundle:
+    """Fits temperature, operating points and gate of `bundle` anew, on the data of its training.
 
     The weights stay. Evaluations of other splits are dropped: they were of another version.
-    Raises DataError unless `data` is what it was trained on.
+    others: a folder of chest X-rays of other hospitals that the gate is not to refuse; they need
+    no label. Raises DataError unless `data` is what it was trained on, XRayError for a file in
+    `others` that cannot be read.
     """
     told = bundle.training["recipe"]
     split = divide(data, told.get("protocol", "official"), told["folds"], told["seed"])
@@ -52,17 +67,17 @@ def recalibrate(bundle: Bundle, data: Path) -> Bundle:
             f"other X-rays in {data.name}",
             "Give the data set of its training, unchanged.",
         )
-    trained = measure(
-        keras.saving.load_model(bundle.weights, compile=False),
-        split.validation,
-        *validation_greys(split.validation, told["seed"]),
-    )
+    plain = keras.saving.load_model(bundle.weights, compile=False)
+    films = load_films(split, told["seed"])
+    trained = measure(plain, split, films, load_others(others) if others else ())
     return _write(trained, bundle.folder, dict(bundle.training))
 
 
 def _write(trained: Trained, folder: Path, training: dict[str, Any]) -> Bundle:
-    """The card for the weights in `folder`, calibrated on the validation fold."""
-    labels = np.array([example.label for example in trained.validation])
+    """The gate and the card for the weights in `folder`, calibrated on the validation fold."""
+    if trained.gate:
+        trained.gate.save(folder / gate.FILE)
+    labels = labels_of(trained.validation)
     described = f"validation fold ({len(labels)} X-rays, patients apart)"
     changed = f"{described[:-1]}, each under a change that hospitals make)"
     # The fold as it is is too easy: thresholds chosen on it do not carry over to other films.
@@ -99,9 +114,10 @@ def _write(trained: Trained, folder: Path, training: dict[str, Any]) -> Bundle:
 
 
 def _digest(folder: Path, temperature: float, points: list[OperatingPoint]) -> str:
-    """Tells versions apart that differ in what they say: weights, preprocessing, calibration."""
+    """Tells versions apart that differ in what they say: files, preprocessing, calibration."""
     thresholds = [(point.name, point.threshold) for point in points]
-    said = (sha256_of(folder / WEIGHTS), preprocessing.GREY_STANDARDISE_2, temperature, thresholds)
+    files = [sha256_of(folder / name) for name in (WEIGHTS, *PARTS) if (folder / name).exists()]
+    said = (files, preprocessing.GREY_STANDARDISE_2, temperature, thresholds)
     return hashlib.sha256(repr(said).encode()).hexdigest()[:8]
 
 
@@ -110,13 +126,13 @@ def as_evaluation(description: str, examples: list[Example], logits: np.ndarray)
     return Evaluation(
         description=description,
         files=tuple(example.path.name for example in examples),
-        labels=np.array([example.label for example in examples]),
+        labels=labels_of(examples),
         logits=logits,
         patients=tuple(example.patient for example in examples),
     )
 
 
-def _save_network(model: keras.Model, path: Path) -> None:
+def save_network(model: keras.Model, path: Path) -> None:
     """Saves a .keras file, compressed: weights rounded to bfloat16 shrink to less than half."""
 
     def write(temporary: Path) -> None:

@@ -46,7 +46,8 @@ class RunLog(keras.callbacks.Callback):
 
     def begin(
         self,
-        model: keras.Model,
+        trainee: keras.Model,
+        network: keras.Model,
         stage: int,
         is_last: bool,
         size_px: int,
@@ -54,13 +55,15 @@ class RunLog(keras.callbacks.Callback):
     ) -> int:
         """Called before each stage; returns how many of its epochs are done and restored.
 
-        fold: the greys of the validation fold, as they are and changed.
+        trainee: what is fitted, `network` or it with another output. fold: the greys of the
+        validation fold, as they are and changed.
         """
         done = self.done if stage == self.stage else 0
         if done:
-            model.optimizer.build(model.trainable_variables)
-            model.load_weights(self._checkpoint(stage, done))
-        self.stage, self.is_last, self.size_px = stage, is_last, size_px
+            trainee.optimizer.build(trainee.trainable_variables)
+            trainee.load_weights(self._checkpoint(stage, done))
+        self.network, self.stage = network, stage
+        self.is_last, self.size_px = is_last, size_px
         self.greys, self.changed_greys = fold
         return done
 
@@ -79,15 +82,16 @@ class RunLog(keras.callbacks.Callback):
             "epoch": epoch,
             "size_px": self.size_px,
             "loss": float((logs or {})["loss"]),
-            "accuracy": float((logs or {})["accuracy"]),
+            "accuracy": float(_accuracy(logs or {})),
             **self._figures("validation", self.greys),
             **self._figures("changed", self.changed_greys),
             "seconds": seconds,
         }
-        if self.is_last and line["changed_auroc"] > self._best_so_far():
-            write_whole(self.best, self.model.save_weights)
+        # An average over epochs is not chosen among epochs once more.
+        if self.is_last and (self.averages or line["changed_auroc"] > self._best_so_far()):
+            write_whole(self.best, self.network.save_weights)
         if last_step:
-            self.model.set_weights(last_step)
+            self.network.set_weights(last_step)
         with self.curves.open("a") as file:
             file.write(json.dumps(line) + "\n")
         print(json.dumps(line), flush=True)
@@ -97,16 +101,16 @@ class RunLog(keras.callbacks.Callback):
         """Puts the averaged weights into the model and returns those of the last step, if any."""
         if not self.averages:
             return []
-        last_step = self.model.get_weights()
+        last_step = self.network.get_weights()
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         # Under JAX both now hold the same array, which the next step gives away: a copy.
-        self.model.set_weights(self.model.get_weights())
+        self.network.set_weights(self.network.get_weights())
         return last_step
 
     def _figures(self, name: str, greys: list[np.ndarray]) -> dict[str, float]:
         from sklearn.metrics import log_loss, roc_auc_score
 
-        probabilities = calibrate(predict_logits(self.model, greys, self.size_px), 1.0)
+        probabilities = calibrate(predict_logits(self.network, greys, self.size_px), 1.0)
         return {
             f"{name}_loss": float(log_loss(self.labels, probabilities, labels=[0, 1])),
             f"{name}_accuracy": float(((probabilities >= 0.5) == self.labels).mean()),
@@ -140,6 +144,11 @@ class RunLog(keras.callbacks.Callback):
         lines = [line for line in self._lines() if (line["stage"], line["epoch"]) < (stage, done)]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         write_whole(self.curves, lambda path: path.write_text(text))
+
+
+def _accuracy(logs: dict) -> float:
+    """Keras puts the output's name before the metric's where there are two outputs."""
+    return next(value for name, value in logs.items() if name.endswith("accuracy"))
 
 
 def _same(described: Path, text: str) -> bool:

@@ -4,92 +4,60 @@ Nothing here is TensorFlow's own: a GPU host may have Keras on JAX or PyTorch (K
 """
 
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
 import numpy as np
+from keras import ops
 
 from model.bundle import open_bundle
 from model.config import settings
-from model.nn import changes, network
+from model.nn import network
 from model.nn.augmentation import AUGMENTATIONS
-from model.nn.dataset import Batches, Example, Split, data_hash, load_greys
+from model.nn.dataset import Batches, LungTraining, Split, data_hash
 from model.nn.lungs import Lungs
 from model.nn.recipe import Recipe
-from model.nn.run_log import RunLog, predict_logits
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a run gives: the plain network and what it says on its validation fold.
-
-    logits, changed_logits: (N,) float32, before calibration, of the fold as it is and with each
-    film under one of the changes that hospitals make.
-    """
-
-    network: keras.Model
-    validation: list[Example]
-    logits: np.ndarray
-    changed_logits: np.ndarray
+from model.nn.run_log import RunLog
+from model.nn.trained import Films, Trained, labels_of, load_films, measure
 
 
 def train(recipe: Recipe, split: Split, run_dir: Path) -> Trained:
     """Trains as `recipe` says and keeps in `run_dir` what is needed to repeat and to judge it.
 
     Writes run.json (recipe, data hash, split), curves.jsonl (one line an epoch) and
-    best.weights.h5 (highest AUROC on the changed validation fold among the epochs of the last
-    stage). A run that was interrupted goes on after its last finished epoch when it is started
-    again with the same recipe and data; anything else in `run_dir` is started afresh.
+    best.weights.h5 (averaged weights of the last epoch, or without averaging the highest AUROC on
+    the changed validation fold among the epochs of the last stage). A run that was interrupted
+    goes on after its last finished epoch when it is started again with the same recipe and data;
+    anything else in `run_dir` is started afresh.
     `split.test` is not looked at.
     """
     keras.utils.set_random_seed(recipe.seed)
-    log = RunLog(run_dir, _describe(recipe, split), _labels(split.validation), recipe.average > 0)
+    log = RunLog(run_dir, _describe(recipe, split), labels_of(split.validation), recipe.average > 0)
     print(
         f"{len(split.training)} training and {len(split.validation)} validation X-rays", flush=True
     )
-    data = _load(recipe, split)
+    films = load_films(split, recipe.seed)
+    masks = Lungs.load(settings().bundle).masks(films.training) if recipe.needs_lungs else None
+    labels = labels_of(split.training)
     model = _start(recipe)
+    before = model.get_weights() if recipe.mix else []
     for stage in range(log.stage, len(recipe.epochs)):
-        _run_stage(recipe, stage, model, data, log)
+        if recipe.epochs[stage]:
+            batches = _batches(recipe, stage, films.training, labels, masks)
+            _run_stage(recipe, stage, model, batches, films, log)
     if log.best.exists():
         model.load_weights(log.best)
-    trained = _finish(recipe, model, data, split.validation)
+    if before:
+        model.set_weights(mixed(model.get_weights(), before, recipe.mix))
+    trained = measure(_plain(recipe, model), split, films)
     log.clear_checkpoints()
     return trained
 
 
-@dataclass(frozen=True)
-class _Data:
-    train_greys: list[np.ndarray]
-    train_labels: np.ndarray
-    train_masks: np.ndarray | None
-    validation_greys: list[np.ndarray]
-    changed_greys: list[np.ndarray]
-
-
-def _load(recipe: Recipe, split: Split) -> _Data:
-    greys = load_greys(split.training)
-    masks = Lungs.load(settings().bundle).masks(greys) if recipe.background else None
-    return _Data(
-        greys,
-        _labels(split.training),
-        masks,
-        *validation_greys(split.validation, recipe.seed),
-    )
-
-
-def validation_greys(
-    examples: Sequence[Example], seed: int
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The fold as it is, and each film under one change that hospitals make, drawn by `seed`."""
-    rng = np.random.default_rng(seed)
-    return load_greys(examples), load_greys(examples, change=lambda: changes.draw(rng))
-
-
-def _labels(examples: Sequence[Example]) -> np.ndarray:
-    return np.array([example.label for example in examples])
+def mixed(after: list[np.ndarray], before: list[np.ndarray], share: float) -> list[np.ndarray]:
+    """`share` of the weights from before a training, the rest from after it; see `Recipe.mix`."""
+    return [(1 - share) * new + share * old for new, old in zip(after, before, strict=True)]
 
 
 def _describe(recipe: Recipe, split: Split) -> dict[str, object]:
@@ -119,8 +87,8 @@ def _start(recipe: Recipe) -> keras.Model:
         network.load_imagenet(model)
     elif recipe.init != "scratch":
         folder = settings().bundle if recipe.init == "champion" else Path(recipe.init)
-        start = keras.saving.load_model(open_bundle(folder).weights, compile=False)
-        model.set_weights(start.get_weights())
+        weights = open_bundle(folder, is_outdated=True).weights
+        model.set_weights(keras.saving.load_model(weights, compile=False).get_weights())
     return model
 
 
@@ -128,34 +96,52 @@ def _normalises(recipe: Recipe) -> bool:
     return recipe.network == "vgg16" and recipe.init == "scratch"
 
 
-def _run_stage(recipe: Recipe, stage: int, model: keras.Model, data: _Data, log: RunLog) -> None:
-    size_px, epochs = recipe.size_px[stage], recipe.epochs[stage]
-    if not epochs:
-        return
-    batches = Batches(
-        data.train_greys,
-        data.train_labels,
-        size_px,
+def _batches(
+    recipe: Recipe,
+    stage: int,
+    greys: list[np.ndarray],
+    labels: np.ndarray,
+    masks: np.ndarray | None,
+) -> Batches:
+    lungs = None
+    if masks is not None:
+        grid_px = network.GRID_PX if recipe.attention else 0
+        lungs = LungTraining(masks, recipe.background, recipe.hidden, grid_px)
+    return Batches(
+        greys,
+        labels,
+        recipe.size_px[stage],
         recipe.batch_size,
         seed=recipe.seed * 1000 + stage,
         augment=AUGMENTATIONS[recipe.augmentation],
         balanced=recipe.balanced,
-        masks=data.train_masks,
-        background=recipe.background,
+        lungs=lungs,
     )
-    model.compile(
+
+
+def _run_stage(
+    recipe: Recipe, stage: int, model: keras.Model, batches: Batches, films: Films, log: RunLog
+) -> None:
+    size_px, epochs = recipe.size_px[stage], recipe.epochs[stage]
+    entropy = keras.losses.BinaryCrossentropy(
+        from_logits=True, label_smoothing=recipe.label_smoothing
+    )
+    accuracy = keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
+    looks = recipe.attention > 0
+    trainee = network.with_evidence(model) if looks else model
+    trainee.compile(
         optimizer=_optimizer(recipe, stage, len(batches) * epochs),
-        loss=keras.losses.BinaryCrossentropy(
-            from_logits=True, label_smoothing=recipe.label_smoothing
-        ),
-        metrics=[keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)],
+        loss=[entropy, outside_lungs] if looks else entropy,
+        loss_weights=[1.0, recipe.attention] if looks else None,
+        metrics=[[accuracy], []] if looks else [accuracy],
         # XLA makes the CPU slower; JAX has no other way.
         jit_compile=keras.backend.backend() == "jax",
     )
-    fold = (data.validation_greys, data.changed_greys)
-    batches.begin_epoch(log.begin(model, stage, stage == len(recipe.epochs) - 1, size_px, fold))
+    fold = (films.validation, films.changed)
+    is_last = stage == len(recipe.epochs) - 1
+    batches.begin_epoch(log.begin(trainee, model, stage, is_last, size_px, fold))
     verbose = 1 if os.isatty(1) else 2  # a progress bar, or a line an epoch
-    model.fit(
+    trainee.fit(
         batches,
         epochs=epochs,
         initial_epoch=batches.epoch,
@@ -163,6 +149,17 @@ def _run_stage(recipe: Recipe, stage: int, model: keras.Model, data: _Data, log:
         verbose=verbose,
         shuffle=False,  # the batches do it by themselves, from seed and epoch
     )
+
+
+def outside_lungs(shares: keras.KerasTensor, evidence: keras.KerasTensor) -> keras.KerasTensor:
+    """Share of the evidence, for and against, that is not on the lungs: (N,), 0..1.
+
+    shares: how much of each field is lung, 0..1; evidence: both (N, h, w, 1). After "Right for the
+    right reasons" (Ross 2017, arXiv:1703.03717), on class activation maps instead of gradients.
+    """
+    strength = ops.abs(ops.cast(evidence, "float32"))
+    outside = ops.sum(strength * (1 - ops.cast(shares, "float32")), axis=(1, 2, 3))
+    return outside / (ops.sum(strength, axis=(1, 2, 3)) + 1e-6)
 
 
 def _optimizer(recipe: Recipe, stage: int, steps: int) -> keras.optimizers.Optimizer:
@@ -191,33 +188,16 @@ def _schedule(
     )
 
 
-def _finish(recipe: Recipe, model: keras.Model, data: _Data, validation: list[Example]) -> Trained:
-    """Takes batch normalisation out, rounds the weights to bfloat16 and reads the fold again.
+def _plain(recipe: Recipe, model: keras.Model) -> keras.Model:
+    """The network without batch normalisation, in float32, its weights rounded to bfloat16.
 
     The rounded weights are what is shipped: they compress to less than half, are the same numbers
     for a processor that computes in bfloat16, and every figure is measured with them.
     """
-    size_px = recipe.final_px
-    plain = network.build(recipe.network, size_px, dropout=recipe.dropout, dtype="float32")
+    plain = network.build(recipe.network, recipe.final_px, dropout=recipe.dropout, dtype="float32")
     if _normalises(recipe):
         network.fold_batch_norm(model, plain)
     else:
         plain.set_weights(model.get_weights())
     plain.set_weights([network.round_to_bfloat16(weights) for weights in plain.get_weights()])
-    return measure(plain, validation, data.validation_greys, data.changed_greys)
-
-
-def measure(
-    plain: keras.Model,
-    validation: list[Example],
-    greys: Sequence[np.ndarray],
-    changed_greys: Sequence[np.ndarray],
-) -> Trained:
-    """What a finished network says on its validation fold, see `validation_greys`."""
-    size_px = plain.input_shape[1]
-    return Trained(
-        plain,
-        validation,
-        predict_logits(plain, greys, size_px),
-        predict_logits(plain, changed_greys, size_px),
-    )
+    return plain

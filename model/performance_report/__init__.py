@@ -20,7 +20,7 @@ PDF = "report.pdf"
 # All names a report may write. What is left of another report goes, lest it pass for this one's.
 TABLES = (
     "figures", "confusion", "subgroups", "operating_points", "calibration", "threshold_choice",
-    "robustness", "networks",
+    "robustness", "networks", "shortcuts", "heatmaps", "gate",
 )  # fmt: skip
 FIGURES = (
     "children", "roc", "confusion", "subgroups", "threshold", "calibration", "robustness",
@@ -71,6 +71,12 @@ def _tables(content: Content) -> dict[str, Table]:
         found.append(tables.robustness(content.changes))
     if content.networks:
         found.append(tables.networks(content.networks))
+    if content.shortcuts:
+        found.append(tables.shortcuts(content.shortcuts))
+    if content.heatmaps:
+        found.append(tables.heatmaps(content.heatmaps))
+    if content.gate:
+        found.append(tables.gate(content.gate))
     return {table.name: table for table in found}
 
 

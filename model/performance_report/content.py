@@ -6,8 +6,15 @@ from datetime import date
 from model import performance
 from model.bundle import Bundle
 from model.errors import DataError
+from model.looks import GateFigures, Heatmaps, Shortcuts
 from model.performance import Calibration, Change, ChangeFigures, Choice, Row, Subgroup
 
+# What is measured of where it looks: the table, and the question that it answers.
+LOOKS = {
+    "shortcuts": "Does it read the lungs, or what is beside them?",
+    "heatmaps": "Can the heatmap be believed?",
+    "gate": "Does it refuse what is no chest X-ray?",
+}
 PREVALENCE = 0.12  # with which the page "Read an X-ray" starts
 
 
@@ -33,6 +40,9 @@ class Content:
     calibration: Calibration
     changes: list[tuple[Change, ChangeFigures]]
     networks: list[Row]
+    shortcuts: Shortcuts | None
+    heatmaps: Heatmaps | None
+    gate: GateFigures | None
     missing: dict[str, str]
 
     @property
@@ -44,8 +54,8 @@ class Content:
 def gather(bundle: Bundle, source: Source) -> Content:
     """The figures of `source.split`, which must be among the bundle's evaluations.
 
-    Networks, changes and choices of threshold are measured on the test split, so a report of
-    another split leaves them out. Raises DataError when all X-rays have the same label.
+    All that other commands measure is of the test split, so a report of another split leaves it
+    out. Raises DataError when all X-rays have the same label.
     """
     evaluation = bundle.evaluations[source.split]
     if len(set(evaluation.labels.tolist())) < 2:
@@ -61,7 +71,13 @@ def gather(bundle: Bundle, source: Source) -> Content:
     networks = performance.rows(bundle) if is_test else []
     choices = performance.threshold_choice(bundle) if is_test else []
     others = [each for each in networks if not each.is_champion and not each.missing]
-    found = {"robustness": changes, "networks": others, "choices": choices}
+    shortcuts = performance.shortcuts(bundle) if is_test else None
+    heatmaps = performance.heatmaps(bundle) if is_test else None
+    gate = performance.gate(bundle) if is_test else None
+    found = {
+        "robustness": changes, "networks": others, "choices": choices, "shortcuts": shortcuts,
+        "heatmaps": heatmaps, "gate": gate,
+    }  # fmt: skip
     return Content(
         bundle=bundle,
         source=source,
@@ -71,6 +87,9 @@ def gather(bundle: Bundle, source: Source) -> Content:
         calibration=performance.calibration(bundle, source.split),
         changes=[(change, change.figures(row.threshold)) for change in changes],
         networks=networks if others else [],
+        shortcuts=shortcuts,
+        heatmaps=heatmaps,
+        gate=gate,
         missing={name: _why(name, bundle, is_test) for name, value in found.items() if not value},
     )
 
@@ -78,8 +97,8 @@ def gather(bundle: Bundle, source: Source) -> Content:
 def _why(name: str, bundle: Bundle, is_test: bool) -> str:
     if not is_test:
         return "Not in this report: it is measured on the test split only."
-    if name == "robustness":
-        return performance.why_missing(bundle, "robustness.json") or "Nothing was measured."
+    if f"{name}.json" in performance.FILES:
+        return performance.why_missing(bundle, f"{name}.json") or "Nothing was measured."
     if name == "networks":
         return "No other network has been measured yet: run `python -m model compare`."
     return (

@@ -103,6 +103,13 @@ def decimal(value: float | None) -> str:
     return NOT_KNOWN if value is None or math.isnan(value) else f"{value:.3f}"
 
 
+def p_value(value: float | None) -> str:
+    """`< 0.001`; none where nothing was tested."""
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def threshold_text(value: float) -> str:
     """As short as it is."""
     return NOT_KNOWN if math.isnan(value) else f"{value:.3g}"

@@ -7,6 +7,7 @@ from typing import Any
 from model import metrics
 from model.bundle import Bundle
 from model.curves import Bin, reliability
+from model.looks import GateFigures, Heatmaps, Shortcuts
 from model.metrics import Confusion, Estimate, Rate
 from model.performance import Calibration, Change, ChangeFigures, Choice, Row, Subgroup
 from model.performance_report.table import (
@@ -19,6 +20,7 @@ from model.performance_report.table import (
     decimal_interval,
     estimate,
     number,
+    p_value,
     percent_interval,
     rate,
     text,
@@ -46,23 +48,21 @@ def figures(row: Row) -> Table:
             ("NPV", "of those called normal, how many are, at the prevalence of this split",
              row.npv, row.npv.denominator),
             ("accuracy", "of all, how many are called right", row.accuracy, row.n),
-            ("F1", "balance of PPV and sensitivity, 0 to 1", _Decimal(row.f1), row.n),
+            ("F1", "balance of PPV and sensitivity, 0 to 1", row.f1, row.n),
             ("AUROC", "how often an X-ray with pneumonia gets a higher probability than one "
-             "without; 0.5 is guessing, 1 perfect", _Decimal(row.auroc), row.n),
+             "without; 0.5 is guessing, 1 perfect", row.auroc, row.n),
             ("ECE", "how far the probability is from what happened, on average",
-             _Decimal(Estimate(row.ece, math.nan, math.nan)), row.n),
+             _alone(row.ece), row.n),
         ],
     )  # fmt: skip
 
 
-class _Decimal:
-    """An Estimate that is shown with decimals, not in percent."""
-
-    def __init__(self, estimate: Estimate) -> None:
-        self.value, self.low, self.high = estimate.value, estimate.low, estimate.high
+def _alone(value: float) -> Estimate:
+    """A figure without an interval."""
+    return Estimate(value, math.nan, math.nan)
 
 
-def _any_figure(value: Any) -> str:
+def _any_figure(value: Estimate) -> str:
     if isinstance(value, Rate):
         return percent_interval(value)
     return decimal(value.value) if math.isnan(value.low) else decimal_interval(value)
@@ -206,3 +206,60 @@ def networks(rows: Sequence[Row]) -> Table:
             for r in rows
         ],
     )  # fmt: skip
+
+
+def shortcuts(found: Shortcuts) -> Table:
+    """AUROC of each variant, and where the heat is."""
+    columns = (
+        text("figure", "Figure", 2),
+        text("of", "Of", 3),
+        Column("value", "Value (95 % interval)", _any_figure, INTERVAL, 1.6),
+        number("n", "X-rays"),
+    )
+    rows: list[tuple[Any, ...]] = [
+        ("AUROC", v.title, v.auroc, found.num_xrays) for v in found.variants
+    ]
+    if found.heat:
+        n = len(found.heat.shares)
+        rows += [
+            ("share in the lungs", "the heat, in X-rays called pneumonia", found.heat.share, n),
+            ("share in the lungs", "the film, in the same X-rays", _alone(found.heat.area), n),
+            ("ratio", "the one to the other; 1 is chance", found.heat.ratio, n),
+        ]
+    return Table("shortcuts", columns, rows)
+
+
+def heatmaps(found: Heatmaps) -> Table:
+    """Area under the deletion and insertion curves of each map, with p against each control."""
+    controls = [each for each in found.maps if not each.against]
+    columns = (
+        text("map", "Map", 1.2),
+        text("curve", "Curve", 1.6),
+        estimate("area", "Area under the curve"),
+        *(Column(f"p_{c.name}", f"p against {c.title}", p_value, (), 1.1) for c in controls),
+    )
+    rows = []
+    for each in found.maps:
+        for way, better in (("deletion", "lower"), ("insertion", "higher")):
+            p = {test.name: getattr(test, f"{way}_p") for test in each.against}
+            tested = [p.get(control.name) for control in controls]
+            rows.append((each.title, f"{way}, {better} is better", getattr(each, way).auc, *tested))
+    return Table("heatmaps", columns, rows)
+
+
+def gate(found: GateFigures) -> Table:
+    """What the gate says of each group of images."""
+    columns = (
+        text("images", "Images", 1.6),
+        text("should_be", "Should be", 0.8),
+        number("n", "Number"),
+        rate("accepted", "Accepted"),
+        rate("unusual", "Unusual"),
+        rate("refused", "Refused"),
+    )
+    rows = [
+        (g.title, "read" if g.is_chest else "refused", g.num_images, g.accepted, g.unusual,
+         g.refused)
+        for g in found.groups
+    ]  # fmt: skip
+    return Table("gate", columns, rows)

@@ -22,6 +22,9 @@ CHARTS = {
     "Threshold": 2,
     "Calibration": 2,
     "Robustness": 1,
+    "Lungs": 2,
+    "Heatmaps": 3,
+    "Gate": 1,
     "Networks": 3,
     "Data": 3,
 }

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.bundle import Bundle, Evaluation, open_bundle, read_card, write_card
+from model.bundle import PARTS, Bundle, Evaluation, open_bundle, read_card, write_card
 from model.errors import BundleError
 from model.prediction import OperatingPoint
 
@@ -12,6 +12,8 @@ from model.prediction import OperatingPoint
 @pytest.fixture
 def bundle(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"weights" * 1000)
+    for name in PARTS:
+        (tmp_path / name).write_bytes(name.encode())
     written = Bundle(
         folder=tmp_path,
         model_version="vgg16-test",
@@ -52,7 +54,29 @@ def test_what_was_written_is_read_again(bundle):
 def test_writing_again_replaces_the_card_and_leaves_nothing_beside_it(bundle):
     write_card(replace(bundle, temperature=2.0))
     assert open_bundle(bundle.folder).temperature == 2.0
-    assert sorted(p.name for p in bundle.folder.iterdir()) == ["bundle.json", "model.keras"]
+    files = {path.name for path in bundle.folder.iterdir()}
+    assert files == {"bundle.json", "model.keras", *PARTS}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_that_is_missing_or_another_gives_no_verdict(bundle, name):
+    part = bundle.folder / name
+    part.write_bytes(b"another")
+    with pytest.raises(BundleError, match=f"{name} with the SHA-256"):
+        open_bundle(bundle.folder)
+    part.unlink()
+    with pytest.raises(BundleError, match="no such file"):
+        open_bundle(bundle.folder)
+    # Its weights may still be a start for training.
+    assert open_bundle(bundle.folder, is_outdated=True).model_version == "vgg16-test"
+
+
+def test_a_card_without_parts_gives_no_verdict_for_the_network_that_is_served(bundle):
+    change(bundle, parts={})
+    with pytest.raises(BundleError, match="a card that names"):
+        open_bundle(bundle.folder)
+    change(bundle, network="cnn")  # for comparison only
+    assert open_bundle(bundle.folder).parts == {}
 
 
 def test_unknown_operating_point_is_named(bundle):
@@ -130,7 +154,7 @@ def test_weights_of_an_older_preprocessing_can_be_opened_to_calibrate_them_but_n
     change(bundle, preprocessing="grey-standardise-1")
     with pytest.raises(BundleError, match="preprocessing"):
         open_bundle(bundle.folder)
-    assert open_bundle(bundle.folder, any_preprocessing=True).preprocessing == "grey-standardise-1"
+    assert open_bundle(bundle.folder, is_outdated=True).preprocessing == "grey-standardise-1"
 
 
 def test_a_card_can_be_read_where_its_weights_are_not(bundle):

@@ -96,3 +96,12 @@ def test_json_has_no_nan_and_the_old_file_stays(tmp_path):
         write_json(path, {"temperature": float("nan")})
     assert json.loads(path.read_text()) == {"temperature": 1.5}
     assert names(tmp_path) == ["card.json"]
+
+
+def test_json_is_indented_and_keeps_plain_lists_on_a_line(tmp_path):
+    path = tmp_path / "card.json"
+    value = {"a": [1, 2.5, None, "b"], "c": [[1, 2], [3, 4]], "d": [{"e": ()}], "f": {}, "g": []}
+    write_json(path, value)
+    assert json.loads(path.read_text()) == json.loads(json.dumps(value))
+    lines = path.read_text().splitlines()
+    assert lines[:5] == ["{", ' "a": [1, 2.5, null, "b"],', ' "c": [', "  [1, 2],", "  [3, 4]"]

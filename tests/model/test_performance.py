@@ -82,7 +82,7 @@ def test_rows_are_in_order_and_the_missing_say_why(full):
     assert missing["vgg16_frozen"] == "The ImageNet weights could not be fetched."
     assert "python -m model compare" in missing["dense"]
     assert set(missing) == {
-        "dense", "dense_128", "cnn_150", "vgg16_frozen", "refine", "grouped", "ungrouped"
+        "dense", "dense_128", "cnn_150", "vgg16_frozen", "default", "grouped", "ungrouped"
     }  # fmt: skip
     assert {row.title for row in others if row.name.startswith("cnn")} == {"Four-block CNN, 150 px"}
 

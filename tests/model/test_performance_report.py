@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from model import performance, performance_report
+from model import looks_said, performance, performance_report
 from model.__main__ import main
-from model.bundle import CARD, open_bundle
+from model.bundle import CARD, PARTS, open_bundle
 from model.errors import ConfigError, DataError
 from model.metrics import confusion, natural_numbers, wilson
 from model.performance_report import advice, content, figures, table
@@ -23,7 +23,8 @@ from tests.model import versions
 
 SOURCE = performance_report.Source("test", date(2020, 2, 3), "5ba" * 16, num_refused=3)
 ALWAYS = {"figures", "confusion", "subgroups", "operating_points", "calibration"}
-WITH_FILES = {"threshold_choice", "robustness", "networks"}
+LOOKS = {"shortcuts", "heatmaps", "gate"}
+WITH_FILES = {"threshold_choice", "robustness", "networks"} | LOOKS
 PICTURES = {"children", "roc", "confusion", "subgroups", "threshold", "calibration"}
 
 
@@ -57,7 +58,7 @@ def read_csv(folder, name):
 def bare(bundle, folder):
     """A copy of the bundle without the files that other commands write."""
     folder.mkdir()
-    for name in (CARD, "model.keras"):
+    for name in (CARD, "model.keras", *PARTS):
         shutil.copy(bundle.folder / name, folder / name)
     return open_bundle(folder)
 
@@ -85,8 +86,8 @@ def test_the_pdf_has_five_to_eight_pages_and_says_what_it_is(report, bundle):
     assert reader.metadata.author == "Pneumoscope"
     assert bundle.model_version in reader.metadata.title
     headings = ["What it is for", "The answer", "How good", "How often", "The price of",
-                "probability be taken", "hospitals do", "another network", "Recommendations",
-                "Limits", "Method"]  # fmt: skip
+                "probability be taken", "hospitals do", "Where it looks", "another network",
+                "Recommendations", "Limits", "Method"]  # fmt: skip
     said = read_pdf(report)
     places = [said.index(heading) for heading in headings]
     assert places == sorted(places)
@@ -172,6 +173,28 @@ def test_subgroups_robustness_and_networks_are_those_of_the_page(report, bundle)
     ]
 
 
+def test_where_it_looks_is_that_of_the_page(report, text, bundle):
+    lungs = performance.shortcuts(bundle)
+    got = read_csv(report, "shortcuts")
+    assert [float(row["value"]) for row in got] == [
+        *(variant.auroc.value for variant in lungs.variants),
+        lungs.heat.share.value, lungs.heat.area, lungs.heat.ratio.value,
+    ]  # fmt: skip
+    maps = performance.heatmaps(bundle)
+    got = read_csv(report, "heatmaps")
+    areas = [(each.deletion.auc.value, each.insertion.auc.value) for each in maps.maps]
+    assert [float(row["area"]) for row in got] == [area for pair in areas for area in pair]
+    assert float(got[0]["p_random"]) == maps.offered[0].against[0].deletion_p
+    assert got[-1]["p_gaussian"] == ""
+    gate = performance.gate(bundle)
+    got = read_csv(report, "gate")
+    assert [int(row["refused_numerator"]) for row in got] == [
+        group.refused.numerator for group in gate.groups
+    ]
+    for said in (looks_said.lungs(lungs), looks_said.heatmaps(maps), looks_said.gate(gate)):
+        assert " ".join(said) in text
+
+
 def test_networks_without_figures_are_said_with_the_reason(text):
     assert "Without figures: " in text
     assert "VGG16, frozen ImageNet features. The ImageNet weights could not be fetched." in text
@@ -203,7 +226,8 @@ def test_missing_files_are_said_and_leave_no_stale_figures(bundle, report, tmp_p
         "report.pdf", "mine.csv"
     }  # fmt: skip
     said = read_pdf(folder)
-    assert performance.why_missing(alone, "robustness.json").replace("`", "") in said
+    for name in ("robustness", *LOOKS):
+        assert performance.why_missing(alone, f"{name}.json").replace("`", "") in said
     assert "No other network has been measured yet" in said
     assert "keeps no validation X-rays under changes" in said
     assert "trained on not known X-rays" in said
@@ -219,8 +243,9 @@ def test_another_split_says_nothing_of_the_test_split(bundle, tmp_path):
     )
     found = {each["figure"]: each for each in read_csv(tmp_path, "figures")}
     assert float(found["AUROC"]["value"]) == row.auroc.value
-    assert not (tmp_path / "networks.csv").exists()
-    assert read_pdf(tmp_path).count("Not in this report") == 3
+    for name in ("networks", *LOOKS):
+        assert not (tmp_path / f"{name}.csv").exists()
+    assert read_pdf(tmp_path).count("Not in this report") == 6
 
 
 def test_long_and_odd_names_and_unknown_figures_survive(bundle, tmp_path):

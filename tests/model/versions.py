@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from model import preprocessing
-from model.bundle import CARD, Bundle, Evaluation, open_bundle, write_card
+from model.bundle import CARD, PARTS, Bundle, Evaluation, open_bundle, write_card
 from model.files import write_json
 from model.prediction import OperatingPoint
 
@@ -61,9 +61,10 @@ def epochs(count: int = 3) -> list[dict[str, Any]]:
 
 
 def write_version(folder: Path, **changes: Any) -> Bundle:
-    """A bundle with card and made-up weights; `changes` are fields of `Bundle`."""
+    """A bundle with card, made-up weights and parts; `changes` are fields of `Bundle`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.keras").write_bytes(b"no network")
+    for name in ("model.keras", *PARTS):
+        (folder / name).write_bytes(b"made up, of no use")
     plain = Bundle(
         folder=folder,
         model_version=VERSION,
@@ -162,6 +163,118 @@ def write_dataset(bundle: Bundle, **changes: Any) -> None:
     write_json(bundle.folder / "dataset.json", told | changes)
 
 
+def about(bundle: Bundle, **told: Any) -> dict[str, Any]:
+    """What every measured file begins with, and what it says."""
+    head = {"format": 1, "model_version": bundle.model_version, "split": "test"}
+    return head | {"description": "test split (60 X-rays)", "num_xrays": 60} | told
+
+
+def estimate(value: float, half_width: float = 0.02) -> dict[str, float]:
+    """An estimate as the files have it."""
+    return {"value": value, "low": value - half_width, "high": value + half_width}
+
+
+def write_shortcuts(
+    bundle: Bundle, only: float = 0.975, removed: float = 0.71, ratio: float = 2.1, **changes: Any
+) -> None:
+    """AUROC of the worst variant without lungs is `removed`; heat in eight films."""
+    variants = [
+        ("as_is", "As it is", "whole", 0.985),
+        ("lungs_only_grey", "Lungs only, grey around", "lungs_only", only),
+        ("lungs_only_black", "Lungs only, black around", "lungs_only", only - 0.05),
+        ("lungs_black", "Lungs black", "lungs_removed", removed - 0.1),
+        ("lungs_blurred", "Lungs blurred", "lungs_removed", removed),
+    ]
+    told = about(
+        bundle,
+        variants=[
+            {"name": name, "title": title, "kind": kind, "auroc": estimate(auroc, 0.01)}
+            for name, title, kind, auroc in variants
+        ],
+        lungs_only_auroc=only,
+        lungs_removed_auroc=removed,
+        heat={
+            "num_xrays": 8,
+            "share": estimate(0.25 * ratio),
+            "area": 0.25,
+            "ratio": estimate(ratio, 0.15),
+            "shares": [round(0.25 * ratio + 0.02 * i, 3) for i in range(-4, 4)],
+            "areas": [0.2, 0.22, 0.24, 0.25, 0.25, 0.26, 0.28, 0.3],
+        },
+    )
+    write_json(bundle.folder / "shortcuts.json", told | changes)
+
+
+def write_heatmaps(
+    bundle: Bundle, deletion: float = 0.2, p: float = 1e-6, passes: bool = True, **changes: Any
+) -> None:
+    """Grad-CAM of this area under the deletion curve, against .5 at random; three samples."""
+    fractions = [i / 20 for i in range(21)]
+
+    def faded(auc: float, falls: bool) -> dict[str, Any]:
+        power = (1 - auc) / auc if falls else auc / (1 - auc)
+        curve = [(1 - x) ** power if falls else 1 - (1 - x) ** power for x in fractions]
+        return {"curve": [round(0.95 * y, 4) for y in curve], "auc": estimate(auc)}
+
+    rows = [
+        ("grad_cam", "Grad-CAM", True, deletion, 0.8, ("random", "gaussian")),
+        ("random", "Random map", False, 0.5, 0.5, ()),
+        ("gaussian", "Centred Gaussian", False, 0.42, 0.6, ()),
+    ]
+    told = about(
+        bundle,
+        fractions=fractions,
+        maps=[
+            {
+                "name": name,
+                "title": title,
+                "is_offered": is_offered,
+                "deletion": faded(falling, True),
+                "insertion": faded(rising, False),
+                "against": [{"name": r, "deletion_p": p, "insertion_p": p} for r in rivals],
+            }
+            for name, title, is_offered, falling, rising, rivals in rows
+        ],
+        randomisation={
+            "layers": ["logit", "block5_conv3", "block4_conv3", "block1_conv1"],
+            "similarity": [0.8, 0.5, 0.2, 0.1 if passes else 0.7],
+            "random_pairs": 0.35,
+            "passes": passes,
+        },
+        samples=[
+            {"name": "left.png", "expected": "left", "centre": [0.31, 0.55], "is_right": True},
+            {"name": "right.png", "expected": "right", "centre": [0.7, 0.5], "is_right": True},
+            {"name": "none.png", "expected": "left", "centre": None, "is_right": False},
+        ],
+    )
+    write_json(bundle.folder / "heatmaps.json", told | changes)
+
+
+def write_gate(bundle: Bundle, lost: int = 0, passed: int = 0, **changes: Any) -> None:
+    """Of 60 X-rays `lost` are refused, of 40 noise images `passed` are accepted."""
+    groups = [
+        ("test", "Test split", True, [60 - lost, 0, lost]),
+        ("turned_90", "Turned by 90 degrees", False, [0, 1, 59]),
+        ("noise", "Noise", False, [passed, 0, 40 - passed]),
+    ]
+    told = about(
+        bundle,
+        groups=[
+            {"name": name, "title": title, "is_chest": is_chest, "num_images": sum(counts)}
+            | dict(zip(("accepted", "unusual", "refused"), counts, strict=True))
+            for name, title, is_chest, counts in groups
+        ],
+        unusual_from=1.0,
+        refused_from=2.0,
+        histogram={
+            "edges": [0, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4],
+            "split": [8, 40, 12, 0, 0, 0, 0, 0],
+            "others": [0, 0, 0, 1, 9, 30, 50, 10],
+        },
+    )
+    write_json(bundle.folder / "gate.json", told | changes)
+
+
 def split_counts(
     split: str, normal: int, bacterial: int, viral: int, patients: int
 ) -> Mapping[str, Any]:
@@ -186,9 +299,17 @@ def write_all(folder: Path) -> Bundle:
     write_missing(bundle, "vgg16_frozen", "The ImageNet weights could not be fetched.")
     write_robustness(bundle)
     write_dataset(bundle)
+    write_shortcuts(bundle)
+    write_heatmaps(bundle)
+    write_gate(bundle)
     return bundle
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a file says."""
+    return json.loads(path.read_text())
 
 
 def change_json(path: Path, **changes: Any) -> None:
     """Other values for some keys of a file."""
-    write_json(path, json.loads(path.read_text()) | changes)
+    write_json(path, read_json(path) | changes)

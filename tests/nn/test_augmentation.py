@@ -2,7 +2,15 @@ import cv2
 import numpy as np
 import pytest
 
-from model.nn.augmentation import AUGMENTATIONS, affine, change_background, none
+from model.nn import augmentation
+from model.nn.augmentation import (
+    AUGMENTATIONS,
+    affine,
+    change_background,
+    hide_lungs,
+    inpainted,
+    none,
+)
 
 
 @pytest.fixture
@@ -43,6 +51,57 @@ def test_none_is_the_film_itself(rng):
     grey = texture()
     assert (none(grey, 224, rng) == grey.astype(np.float32) / 255).all()
     assert (none(grey, 64, rng) == none(grey, 64, rng)).all()
+
+
+# --- film and lungs -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lungs():
+    mask = np.zeros((224, 224), bool)
+    mask[70:160, 40:90] = mask[70:160, 130:180] = True
+    return mask
+
+
+def with_lungs(film, lungs):
+    return np.dstack([film, lungs.astype(np.uint8) * 255])
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_lungs_are_moved_with_the_film(name, lungs, rng, monkeypatch):
+    """A film that is its own mask stays so: the greys of the film are left alone here."""
+    monkeypatch.setattr(augmentation, "_of_film", lambda image, change: image)
+    pair = with_lungs(lungs.astype(np.uint8) * 255, lungs)
+    places = set()
+    for _ in range(20):
+        moved = AUGMENTATIONS[name](pair, 64, rng)
+        assert moved.shape == (64, 64, 2)
+        assert (moved[..., 0] == moved[..., 1]).all()
+        places.add(centre(moved[..., 1]))
+    assert len(places) == (1 if name == "none" else 20)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_greys_are_changed_in_the_film_alone(name, lungs):
+    dark, bright = texture(1, 0, 120), texture(2, 100, 255)
+    for seed in range(20):
+        one, other = (
+            AUGMENTATIONS[name](with_lungs(film, lungs), 64, np.random.default_rng(seed))
+            for film in (dark, bright)
+        )
+        assert (one[..., 1] == other[..., 1]).all()
+        assert (one[..., 0] != other[..., 0]).any()
+        assert 0 <= one[..., 1].min() <= one[..., 1].max() <= 1
+        assert {0, 1} <= set(np.unique(one[..., 1]).tolist())  # as black and white as they were
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_with_its_lungs_a_film_is_changed_as_without_them(name, lungs):
+    film = cv2.GaussianBlur(texture(), (0, 0), 8)
+    for seed in range(20):
+        alone = AUGMENTATIONS[name](film, 64, np.random.default_rng(seed))
+        pair = AUGMENTATIONS[name](with_lungs(film, lungs), 64, np.random.default_rng(seed))
+        assert pair[..., 0] == pytest.approx(alone, abs=0.06)  # rounding, equalised
 
 
 # --- affine ---------------------------------------------------------------------------------------
@@ -104,13 +163,6 @@ def test_affine_has_no_black_edges(rng):
 # --- change_background ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def lungs():
-    mask = np.zeros((224, 224), bool)
-    mask[70:160, 40:90] = mask[70:160, 130:180] = True
-    return mask
-
-
 def well_inside(lungs):
     """Where no soft edge reaches."""
     return cv2.erode(lungs.astype(np.uint8), np.ones((25, 25))).astype(bool)
@@ -154,3 +206,69 @@ def test_without_lungs_nothing_of_the_film_is_left_and_with_all_of_it_everything
         assert (change_background(film, nothing, other, rng) == film).mean() < 0.1
         kept = change_background(film, everything, other, rng)
         assert np.abs(kept.astype(int) - film).max() <= 1
+
+
+# --- hide_lungs -----------------------------------------------------------------------------------
+
+
+def test_the_lungs_are_hidden_and_what_is_outside_is_kept(lungs, rng):
+    film = texture(1, 90, 160)
+    before = film.copy(), lungs.copy()
+    inside = []
+    for _ in range(60):
+        result = hide_lungs(film, lungs, rng)
+        assert result.shape == film.shape
+        assert result.dtype == np.uint8
+        outside = well_outside(lungs)
+        assert np.abs(result[outside].astype(int) - film[outside]).max() <= 2
+        inside.append(float((result == film)[lungs].mean()))
+    assert max(inside) < 0.2  # almost no grey of the lungs is the film's own
+    assert all((now == then).all() for now, then in zip((film, lungs), before, strict=True))
+
+
+def test_what_hides_the_lungs_is_of_several_kinds(lungs, rng):
+    film = np.where(lungs, 200, texture(1, 90, 160)).astype(np.uint8)
+    middles = [hide_lungs(film, lungs, rng)[100:130, 55:75] for _ in range(80)]
+    black = [bool((middle <= 1).all()) for middle in middles]
+    even = [bool(np.ptp(middle) <= 1) for middle in middles]
+    hazy = [bool((middle > 150).all()) and np.ptp(middle) > 1 for middle in middles]
+    assert 10 < sum(black) < 32  # a quarter
+    assert sum(even) > sum(black)  # also other greys than black
+    assert any(hazy)  # the film blurred
+    assert not all(even)
+
+
+def test_without_lungs_nothing_is_hidden(rng):
+    film, nothing = texture(1), np.zeros((224, 224), bool)
+    for _ in range(20):
+        assert np.abs(hide_lungs(film, nothing, rng).astype(int) - film).max() <= 1
+
+
+# --- inpainted ------------------------------------------------------------------------------------
+
+
+def test_a_bright_thing_in_the_hole_vanishes(lungs):
+    film = np.full((224, 224), 100, np.uint8)
+    film[lungs] = 255
+    filled = inpainted(film, lungs)
+    assert filled.shape == (224, 224)
+    assert filled.dtype == np.float32
+    assert filled == pytest.approx(100, abs=4)  # it computes in whole greys
+
+
+def test_a_hole_is_filled_from_its_rim_only(lungs):
+    rows = np.linspace(40, 200, 224, dtype=np.uint8)[:, None]
+    film = np.repeat(rows, 224, axis=1)
+    spoilt = np.where(lungs, texture(), film)
+    assert (inpainted(spoilt, lungs) == inpainted(film, lungs)).all()
+    # Dark above and bright below, as around it, and nothing that the rim does not hold.
+    column = inpainted(film, lungs)[70:160, 65]
+    assert column[:8].mean() < column[-8:].mean() - 30
+    assert film[60, 0] <= column.min() <= column.max() <= film[170, 0]
+    brighter = np.where(lungs, film, np.minimum(film, 205) + 50).astype(np.uint8)
+    assert inpainted(brighter, lungs)[lungs].mean() > inpainted(film, lungs)[lungs].mean() + 40
+
+
+def test_without_a_hole_the_film_is_only_a_little_softer(lungs):
+    film = cv2.GaussianBlur(texture(), (0, 0), 8)
+    assert inpainted(film, np.zeros_like(lungs)) == pytest.approx(film, abs=6)

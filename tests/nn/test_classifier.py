@@ -175,7 +175,7 @@ def test_the_negative_of_a_film_gets_the_same_verdict_and_heat(classifier, films
 
 @pytest.mark.parametrize("grey", [0, 255])
 def test_a_film_in_a_frame_gets_the_same_verdict_and_its_heat_where_it_was(classifier, films, grey):
-    film = next(film for film in films if film.name == SICK[0]["file"])
+    film = next(film for film in films if film.name == SICK[1]["file"])
     height, width = film.display().shape
     inner = film.display()[height // 10 : -height // 10, width // 10 : -width // 10]
     assert prepare(inner).box == (0, 1, 0, 1)
@@ -192,10 +192,16 @@ def test_a_film_in_a_frame_gets_the_same_verdict_and_its_heat_where_it_was(class
     assert np.abs(on_film - heat).mean() < 0.03
 
 
+def says(classifier, monkeypatch, logit, evidence):
+    """The network says this of every film; what the gate looks at stays as it is."""
+    run = classifier._run
+    answer = np.array([logit], np.float32), evidence[None].astype(np.float32)
+    monkeypatch.setattr(classifier, "_run", lambda values: (*answer, run(values)[2]))
+
+
 def test_no_evidence_is_a_map_of_zeros_not_nan(classifier, films, monkeypatch):
     side = classifier.bundle.input_px // 16
-    nothing = np.array([-9.0], np.float32), np.zeros((1, side, side), np.float32)
-    monkeypatch.setattr(classifier, "evidence", lambda values: nothing)
+    says(classifier, monkeypatch, -9.0, np.zeros((side, side)))
     [prediction] = classifier.predict(films[:1])
     assert prediction.heatmap.shape == (side, side)
     assert (prediction.heatmap == 0).all()
@@ -206,8 +212,7 @@ def test_no_evidence_is_a_map_of_zeros_not_nan(classifier, films, monkeypatch):
 
 def test_weak_evidence_stays_weak(classifier, films, monkeypatch):
     side, floor = classifier.bundle.input_px // 16, classifier.bundle.heat_floor
-    weak = np.full((1, side, side), floor / 4, np.float32)
-    monkeypatch.setattr(classifier, "evidence", lambda values: (np.zeros(1, np.float32), weak))
+    says(classifier, monkeypatch, 0.0, np.full((side, side), floor / 4))
     [prediction] = classifier.predict(films[:1])
     assert prediction.heatmap == pytest.approx(0.25)
 
@@ -215,8 +220,7 @@ def test_weak_evidence_stays_weak(classifier, films, monkeypatch):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_network_that_gives_nan_gives_no_verdict(classifier, films, monkeypatch):
     side = classifier.bundle.input_px // 16
-    broken = np.array([np.nan], np.float32), np.zeros((1, side, side), np.float32)
-    monkeypatch.setattr(classifier, "evidence", lambda values: broken)
+    says(classifier, monkeypatch, np.nan, np.zeros((side, side)))
     with pytest.raises(BundleError, match="nan"):
         classifier.predict(films[:1])
 

@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 
 from model.errors import DataError
-from model.nn.augmentation import AUGMENTATIONS
+from model.nn.augmentation import AUGMENTATIONS, none
 from model.nn.changes import CHANGES
 from model.nn.dataset import (
     Batches,
+    LungTraining,
     data_hash,
     divide,
     load_greys,
+    load_others,
     patient_key,
     read_folder,
     split_by_patient,
@@ -99,7 +101,7 @@ def test_without_balance_every_film_counts_the_same():
     assert weights.tolist() == [1] * 8
 
 
-# --- another background ---------------------------------------------------------------------------
+# --- lungs ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -115,45 +117,104 @@ def halves(count):
     return masks
 
 
-def share_with_another_background(films, background, masks=None, augment=AUGMENTATIONS["none"]):
-    batches = Batches(
-        films, np.tile([0, 1], len(films) // 2), 32, 16, seed=1, augment=augment, masks=masks,
-        background=background,
-    )  # fmt: skip
+def of_lungs(films, lungs, augment=none, size_px=32, seed=5):
+    """Batches with labels 0, 1, 0, 1 ... in the order of the films."""
+    labels = np.tile([0, 1], len(films) // 2)
+    return Batches(films, labels, size_px, len(films), seed=seed, augment=augment, lungs=lungs)
+
+
+def share_that_is_changed(films, lungs, augment=none):
+    batches = of_lungs(films, lungs, augment)
     values = np.concatenate([batches[0][0] for _ in range(10) if not batches.on_epoch_end()])
     return float((np.ptp(values, axis=(1, 2, 3)) > 0.01).mean())  # an even film becomes all zero
 
 
 def test_a_share_of_the_training_films_gets_another_background(films):
-    share = share_with_another_background(films, 0.35, halves(16))
+    share = share_that_is_changed(films, LungTraining(halves(16), background=0.35))
     assert share == pytest.approx(0.35, abs=0.1)
 
 
 @pytest.mark.parametrize(
-    ("background", "masks", "augment"),
+    ("lungs", "augment"),
     [
-        (0.0, halves(16), AUGMENTATIONS["none"]),
-        (1.0, None, AUGMENTATIONS["none"]),
-        (1.0, halves(16), None),  # the validation fold is as it is
+        (LungTraining(halves(16)), none),
+        (None, none),
+        (LungTraining(halves(16), background=1, hidden=1), None),  # the validation fold is as it is
     ],
 )
-def test_none_does_without_a_share_without_masks_and_in_validation(
-    films, background, masks, augment
-):
-    assert share_with_another_background(films, background, masks, augment) == 0
+def test_none_is_changed_without_a_share_without_masks_and_in_validation(films, lungs, augment):
+    assert share_that_is_changed(films, lungs, augment) == 0
 
 
-def test_backgrounds_follow_from_seed_and_epoch(films):
+@pytest.mark.parametrize("change", ["background", "hidden"])
+def test_what_is_done_to_lungs_follows_from_seed_and_epoch(films, change):
     def make():
-        return Batches(
-            films, np.tile([0, 1], 8), 32, 16, seed=5, augment=AUGMENTATIONS["none"],
-            masks=halves(16), background=0.5,
-        )  # fmt: skip
+        return of_lungs(films, LungTraining(halves(16), **{change: 0.5}))
 
     one, other = make(), make()
     assert (one[0][0] == other[0][0]).all()
     one.on_epoch_end()
     assert (one[0][0] != other[0][0]).any()
+
+
+def test_hidden_lungs_are_hidden_and_nobody_can_tell(films):
+    films = [film + np.uint8(20) * halves(1)[0] for film in films]  # each with a brighter half
+    batches = of_lungs(films, LungTraining(halves(16), hidden=0.5, grid_px=16))
+    plain = of_lungs(films, LungTraining(halves(16), grid_px=16))
+    num_hidden = 0
+    for _ in range(10):
+        values, (labels, _), (weights, seen) = batches[0]
+        as_it_is, (true, _), (class_weights, all_seen) = plain[0]
+        hidden = seen == 0
+        num_hidden += hidden.sum()
+        assert (labels[hidden] == 0.5).all()
+        assert (labels[~hidden] == true[~hidden]).all()
+        assert (weights == class_weights).all()
+        assert set(seen.tolist()) <= {0, 1}
+        assert set(all_seen.tolist()) == {1}
+        changed = (values != as_it_is).any(axis=(1, 2, 3))
+        assert changed.tolist() == hidden.tolist()
+        batches.on_epoch_end()
+        plain.on_epoch_end()
+    assert num_hidden / 160 == pytest.approx(0.5, abs=0.12)
+
+
+def test_without_a_grid_there_is_one_label_and_one_weight_a_film(films):
+    values, labels, weights = of_lungs(films, LungTraining(halves(16), hidden=0.5))[0]
+    assert values.shape == (16, 32, 32, 3)
+    assert labels.shape == (16, 1)
+    assert weights.shape == (16,)
+    assert set(labels[:, 0].tolist()) == {0, 0.5, 1}
+
+
+@pytest.mark.parametrize("size_px", [64, 96])
+def test_the_grid_says_what_share_of_each_field_is_lung(films, size_px):
+    masks = np.zeros((16, 224, 224), bool)
+    masks[:, :28, :112] = True  # the left half, down to an eighth
+    lungs = LungTraining(masks, grid_px=size_px // 4)
+    _, (_, shares), _ = of_lungs(films, lungs, size_px=size_px)[0]
+    assert shares.shape == (16, 4, 4, 1)
+    expected = np.zeros((4, 4))
+    expected[0, :2] = 0.5
+    assert shares[..., 0] == pytest.approx(np.repeat(expected[None], 16, axis=0), abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["affine", "mild", "strong"])
+def test_the_grid_is_of_the_lungs_as_they_were_moved(name, films):
+    """The augmentation notes what it gives; each share must be the mean of its field."""
+    moved = []
+
+    def augment(pair, size_px, rng):
+        moved.append(AUGMENTATIONS[name](pair, size_px, rng))
+        return moved[-1]
+
+    lungs = LungTraining(halves(16), background=0.5, hidden=0.3, grid_px=16)
+    _, (_, shares), _ = of_lungs(films, lungs, augment, size_px=64)[0]
+    masks = np.stack([film[..., 1] for film in moved])
+    fields = masks.reshape(16, 4, 16, 4, 16).mean(axis=(2, 4))
+    assert shares[..., 0] == pytest.approx(fields, abs=1e-5)
+    # Half of a film is lung and no film is the other.
+    assert len({shares[i].tobytes() for i in range(16)}) > 8
 
 
 # --- load_greys -----------------------------------------------------------------------------------
@@ -177,6 +238,24 @@ def test_a_change_is_made_before_the_preprocessing_and_drawn_for_each_film(tiny_
     drawn = iter([CHANGES["none"][1], CHANGES["marker"][1]] * 4)
     mixed = load_greys(examples, change=lambda: next(drawn))
     assert [bool((a == b).all()) for a, b in zip(plain, mixed, strict=True)] == [True, False] * 4
+
+
+def test_others_are_all_images_below_a_folder_in_order_of_their_names(tiny_data, tmp_path):
+    one, other = (example.path for example in read_folder(tiny_data, "test")[:2])
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    shutil.copy(one, tmp_path / "deep" / "er" / "a.jpeg")
+    shutil.copy(other, tmp_path / "b.jpeg")
+    (tmp_path / "notes.txt").write_text("no image")
+    greys = load_others(tmp_path)
+    expected = load_greys(read_folder(tiny_data, "test")[:2])
+    assert len(greys) == 2
+    assert (greys[0] == expected[1]).all()  # b.jpeg stands before deep/
+    assert (greys[1] == expected[0]).all()
+
+
+def test_a_folder_without_others_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="a folder with X-rays"):
+        load_others(tmp_path)
 
 
 # --- divide ---------------------------------------------------------------------------------------

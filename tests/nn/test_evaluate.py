@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model import metrics, xray
+from model import evaluated, metrics, xray
 from model.bundle import Bundle, open_bundle, write_card
 from model.errors import DataError, XRayError
+from model.nn import classifier as nn
 from model.nn import evaluate
 from model.nn.changes import CHANGES
 from model.nn.dataset import read_folder
@@ -48,7 +49,7 @@ def bundle(tmp_path):
     (folder / "model.keras").write_bytes(b"weights")
     points = (OperatingPoint("default", 0.5, "a fold", "a rule"),)
     made = Bundle(
-        folder, "known", "vgg16", "model.keras", 64, GREY_STANDARDISE_2, 2.0, 0.1, points, {}, {}
+        folder, "known", "cnn", "model.keras", 64, GREY_STANDARDISE_2, 2.0, 0.1, points, {}, {}
     )
     write_card(made)
     return open_bundle(folder)
@@ -178,7 +179,7 @@ def test_a_second_split_leaves_the_first(bundle, data):
 
 def kept(bundle, data, split="test"):
     """evaluate.keep, and robustness.json as it lies beside the card."""
-    readings = evaluate.keep(Classifier(bundle), read_folder(data, split), split, data)
+    readings, _ = evaluate.keep(Classifier(bundle), read_folder(data, split), split, data)
     return readings, json.loads((bundle.folder / "robustness.json").read_text())
 
 
@@ -259,3 +260,46 @@ def test_without_splits_there_is_no_description_of_the_data_set(bundle, data):
         "model.keras",
         "robustness.json",
     ]
+
+
+# --- where it looks -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def looked(tiny_bundle, tiny_data, tmp_path_factory):
+    """A real bundle, what `keep` gives for its test split, and what `looks` says of it."""
+    folder = tmp_path_factory.mktemp("looked") / "bundle"
+    shutil.copytree(tiny_bundle, folder)
+    classifier = nn.Classifier.load(folder)
+    examples = read_folder(tiny_data, "test")
+    kept = evaluate.keep(classifier, examples, "test", tiny_data)
+    return open_bundle(folder), kept, evaluate.looks(classifier, kept[0])
+
+
+def test_what_is_kept_of_where_it_looks_can_be_read_again(looked):
+    bundle, (readings, found), _ = looked
+    shortcuts, gate = evaluated.shortcuts(bundle), evaluated.gate(bundle)
+    assert (
+        shortcuts.whole.auroc.value
+        == pytest.approx(evaluate.figures(bundle, readings)["auroc"], abs=0.01)
+        or not shortcuts.num_xrays
+    )  # made-up films may have no lungs
+    assert gate.groups[0].num_images == gate.groups[0].refused.denominator == 8
+    assert gate.groups[0].refused.numerator == readings.num_refused
+    assert found["gate_false_refusals"] == readings.num_refused / 8
+    heatmaps = evaluated.heatmaps(bundle)
+    assert (heatmaps is None) == (found["deletion_auc"] is None)
+
+
+def test_looking_without_keeping_gives_the_same(looked):
+    _, (_, found), looks = looked
+    assert looks.keys() == found.keys() == evaluate.UNKNOWN_LOOKS.keys()
+    for name, value in found.items():
+        assert looks[name] == (value if value is None else pytest.approx(value, abs=1e-3))
+
+
+def test_a_network_without_lungs_and_gate_has_no_such_figures(bundle, data):
+    got = readings(bundle, data)
+    assert evaluate.looks(Classifier(bundle), got) == evaluate.UNKNOWN_LOOKS
+    assert set(evaluate.UNKNOWN_LOOKS.values()) == {None}
+    assert not (bundle.folder / evaluated.SHORTCUTS).exists()

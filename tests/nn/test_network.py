@@ -46,6 +46,32 @@ def test_folding_batch_norm_keeps_the_outputs():
     assert plain(values).numpy() == pytest.approx(trained(values).numpy(), rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_mean_of_the_evidence_is_the_logit_but_for_the_bias(batch_norm):
+    model = network.vgg16(48, batch_norm=batch_norm, dtype="float32")
+    model.get_layer("logit").bias.assign([0.7])
+    looking = network.with_evidence(model)
+    values = np.random.default_rng(0).normal(size=(2, 48, 48, 3)).astype(np.float32)
+    logits, evidence = looking(values)
+    assert logits.numpy() == pytest.approx(model(values).numpy(), abs=1e-5)
+    side = 48 // network.GRID_PX
+    assert evidence.shape == (2, side, side, 1)
+    means = evidence.numpy().mean(axis=(1, 2))
+    assert np.abs(means).min() > 0
+    assert means + 0.7 == pytest.approx(logits.numpy(), rel=1e-3, abs=1e-4)
+
+
+def test_with_evidence_has_the_weights_of_the_network():
+    model = network.vgg16(32, dtype="mixed_bfloat16")
+    looking = network.with_evidence(model)
+    pairs = zip(looking.weights, model.weights, strict=True)
+    assert all(one is other for one, other in pairs)
+    model.get_layer("logit").kernel.assign(np.zeros((512, 1)))
+    _, evidence = looking(np.ones((1, 32, 32, 3), np.float32))
+    assert evidence.dtype == "float32"
+    assert not evidence.numpy().any()
+
+
 def test_any_size_without_a_fixed_input():
     model = network.vgg16()
     assert model(np.zeros((1, 48, 48, 3), np.float32)).shape == (1, 1)

@@ -30,7 +30,7 @@ def test_an_older_bundle_reads_again_with_calibration_and_fold_of_its_training(
     with pytest.raises(BundleError, match="preprocessing"):
         open_bundle(older)
 
-    new = recalibrate(open_bundle(older, any_preprocessing=True), tiny_data)
+    new = recalibrate(open_bundle(older, is_outdated=True), tiny_data)
 
     trained = open_bundle(tiny_bundle)
     assert open_bundle(older).model_version == new.model_version
@@ -49,7 +49,7 @@ def test_versions_of_the_same_weights_differ_when_their_thresholds_do(older, tin
 
 
 def test_other_x_rays_than_those_of_its_training_are_refused(older, labelled_samples):
-    bundle = open_bundle(older, any_preprocessing=True)
+    bundle = open_bundle(older, is_outdated=True)
     before = (older / CARD).read_bytes()
     with pytest.raises(DataError):
         recalibrate(bundle, labelled_samples)

@@ -96,6 +96,8 @@ def test_settings_from_the_command_line(change, expected):
         ("augmentation=wild", "affine"),
         ("balanced=perhaps", "balanced"),
         ("folds=1", "folds"),
+        ("mix=1", "mix"),
+        ("mix=0.5", "mix"),  # from scratch there is nothing to mix with
     ],
 )
 def test_what_is_refused_names_what_there_is(change, named):

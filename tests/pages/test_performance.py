@@ -16,14 +16,17 @@ import pyarrow.ipc
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from model import config, metrics, performance
+from model import config, looks_said, metrics, performance
 from model.bundle import Bundle
 from pages.shared import services
 from pages.shared.trust import evidence
 from tests.model import versions
 
 ROOT = Path(__file__).resolve().parents[2]
-TABS = ("Figures", "Threshold", "Calibration", "Robustness", "Networks", "Data")
+TABS = (
+    "Figures", "Threshold", "Calibration", "Robustness", "Lungs", "Heatmaps", "Gate", "Networks",
+    "Data",
+)  # fmt: skip
 
 
 class Page:
@@ -41,7 +44,8 @@ class Page:
         """All words, tables and Markdown, without their markup."""
         parts = [element.value for kind in ("markdown", "caption") for element in self.at.get(kind)]
         parts += self._html()
-        return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", " ".join(parts)).split()))
+        told = html.unescape(re.sub(r"<[^>]+>", " ", " ".join(parts)))
+        return " ".join(told.split())
 
     def table(self, caption: str) -> list[list[str]]:
         """The rows, header first, of the table whose caption has these words."""
@@ -342,6 +346,69 @@ def test_each_change_has_a_row_with_its_loss(full: Bundle) -> None:
     assert len(page.charts()) == 1
 
 
+def test_the_lungs_taken_away_and_alone(full: Bundle) -> None:
+    page, found = Page("Lungs"), performance.shortcuts(full)
+    assert found is not None
+    assert found.heat is not None
+    assert looks_said.lungs(found)[0] in page.text
+    rows = {row[0]: row[1:] for row in page.table("loss is against")[1:]}
+    assert list(rows) == [variant.title for variant in found.variants]
+    assert rows["As it is"] == ["Whole X-ray", estimate(found.whole.auroc), "0.000"]
+    assert rows["Lungs blurred"] == ["Lungs taken away", estimate(found.removed.auroc), "0.275"]
+    heat = {row[0]: row[1] for row in page.table("that it calls pneumonia")[1:]}
+    assert heat["Ratio"] == estimate(found.heat.ratio)
+    variants, histogram = page.charts()
+    dots = variants["layer"][-1]["data"]
+    assert {dot["variant"]: dot["value"] for dot in dots} == {
+        variant.title: variant.auroc.value for variant in found.variants
+    }
+    of_heat = [point for point in histogram["data"] if point["class"] == "Heat in the lungs"]
+    assert sum(point["count"] for point in of_heat[:-1]) == len(found.heat.shares)
+
+
+def test_the_heatmaps_against_their_controls(full: Bundle) -> None:
+    page, found = Page("Heatmaps"), performance.heatmaps(full)
+    assert found is not None
+    for sentence in looks_said.heatmaps(found):
+        assert sentence in page.text
+    rows = page.table("Area under the curves")
+    assert rows[0] == ["Map", "Curve", "Area", "p against Random map", "p against Centred Gaussian"]
+    [offered] = found.offered
+    area = estimate(offered.deletion.auc)
+    assert rows[1] == ["Grad-CAM (offered)", "deletion", area, "< 0.001", "< 0.001"]
+    assert rows[-1][3:] == ["–", "–"]
+    assert "It is: passed." in page.text.replace("*", "")
+    samples = page.table("Drawn X-rays")
+    assert samples[1] == ["left.png", "left", "31 %, 55 %", "yes"]
+    assert samples[3][2:] == ["no heat", "no"]
+    deletion, insertion, layers = page.charts()
+    shown = [point["y"] for point in insertion["data"] if point["map"] == "Grad-CAM"]
+    assert shown == offered.insertion.curve.tolist()
+    assert len(deletion["data"]) == 3 * len(found.fractions)
+    line = next(layer["data"] for layer in layers["layer"] if "similarity" in layer["data"][0])
+    assert line[0] == {"layer": "logit", "similarity": 0.8}
+
+
+def test_a_check_that_fails_is_said(full: Bundle) -> None:
+    versions.write_heatmaps(full, passes=False)
+    assert "It is not: failed." in Page("Heatmaps").text.replace("*", "")
+
+
+def test_the_gate_on_each_kind_of_image(full: Bundle) -> None:
+    versions.write_gate(full, lost=2)
+    page, found = Page("Gate"), performance.gate(full)
+    assert found is not None
+    assert looks_said.gate(found)[0] in page.text
+    rows = page.table("Refused: no probability")[1:]
+    assert rows[0] == ["Test split", "read", "60", *map(rate, (
+        found.groups[0].accepted, found.groups[0].unusual, found.groups[0].refused
+    ))]  # fmt: skip
+    assert rows[-1][:2] == ["Noise", "refused"]
+    [chart] = page.charts()
+    lines = [layer["data"][0] for layer in chart["layer"] if "at" in layer["data"][0]]
+    assert {line["at"] for line in lines} == {found.unusual_from, found.refused_from}
+
+
 def test_networks_leak_and_the_missing(full: Bundle) -> None:
     page = Page("Networks")
     rows = {row.name: row for row in performance.rows(full)}
@@ -413,6 +480,9 @@ def test_random_films_change_on_request(serve: Serve, tmp_path: Path) -> None:
     [
         ("Figures", "has not been measured"),
         ("Robustness", "without robustness.json"),
+        ("Lungs", "without shortcuts.json"),
+        ("Heatmaps", "without heatmaps.json"),
+        ("Gate", "without gate.json"),
         ("Networks", "python -m model compare"),
         ("Data", "without dataset.json"),
     ],
@@ -455,7 +525,10 @@ def test_text_of_the_files_is_no_markup(full: Bundle) -> None:
     logits = full.evaluations["test"].logits.tolist()
     changes = [{"name": name, "title": title, "logits": logits} for name in ("none", "b")]
     versions.write_robustness(full, changes=changes)
-    for tab in ("Figures", "Robustness"):
+    variants = versions.read_json(full.folder / "shortcuts.json")["variants"]
+    versions.write_shortcuts(full, variants=[v | {"title": title} for v in variants])
+    versions.write_gate(full, description=title)
+    for tab in ("Figures", "Robustness", "Lungs", "Gate"):
         assert "<img" not in " ".join(Page(tab)._html())
 
 

@@ -10,30 +10,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 
 from model.curves import Bin, Curve
 from model.evaluated import Change, ChangeFigures, Histogram
 from model.metrics import Rate
 from model.performance import Row
 
-_HEIGHT_PX = 340  # with axes and legend
-_GREY = "#84939c"  # 3:1 or more on both backgrounds, for lines that are no data
+HEIGHT_PX = 340  # with axes and legend
+GREY = "#84939c"  # 3:1 or more on both backgrounds, for lines that are no data
 _MOVED = "#d98e04"  # 3:1 or more on dark, near it on light, where it is large and round
-_PERCENT = ".0%"
+PERCENT = ".0%"
 Point = Mapping[str, Any]
 Layers = alt.LayerChart | alt.FacetChart  # what altair.layer says it gives
 
 
-def _data(records: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+def inline(records: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+    """Records in the specification itself."""
     return alt.InlineData(values=[dict(record) for record in records])
 
 
-def _axis(field: str, title: str, domain: tuple[float, float], kind: Any = alt.X) -> Any:
+def share_axis(field: str, title: str, domain: tuple[float, float], kind: Any = alt.X) -> Any:
+    """In per cent, from end to end of the domain."""
     scale = alt.Scale(domain=list(domain), nice=False)
-    return kind(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(format=_PERCENT, tickCount=6))
+    return kind(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(format=PERCENT, tickCount=6))
 
 
-def _bottom(title: str | None = None, columns: int = 1) -> alt.Legend:
+def bottom(title: str | None = None, columns: int = 1) -> alt.Legend:
     """Under the chart; one column where two would not fit on a phone."""
     return alt.Legend(orient="bottom", title=title, columns=columns, labelLimit=260)
 
@@ -59,35 +62,35 @@ def operating_curve(
     """
     domains = corner or ((0.0, 1.0), (0.0, 1.0))
     clip = corner is not None
-    x = _axis("x", titles[0], domains[0])
-    y = _axis("y", titles[1], domains[1], alt.Y)
+    x = share_axis("x", titles[0], domains[0])
+    y = share_axis("y", titles[1], domains[1], alt.Y)
     tooltip = [
         alt.Tooltip("x:Q", title=titles[0], format=".1%"),
         alt.Tooltip("y:Q", title=titles[1], format=".1%"),
         alt.Tooltip("threshold:Q", title="Threshold", format=".4~f"),
     ]
     line = (
-        alt.Chart(_data(_points(curve)))
+        alt.Chart(inline(_points(curve)))
         .mark_line(clip=clip, point=alt.OverlayMarkDef(size=30, opacity=0))
         .encode(x, y, order="order:Q", tooltip=tooltip)
     )
     names = [point["name"] for point in named]
     marks = (
-        alt.Chart(_data(named))
-        .mark_point(size=110, filled=False, strokeWidth=2, color=_GREY, clip=clip)
+        alt.Chart(inline(named))
+        .mark_point(size=110, filled=False, strokeWidth=2, color=GREY, clip=clip)
         .encode(
             x,
             y,
-            shape=alt.Shape("name:N", sort=names, legend=_bottom("Named operating points", 2)),
+            shape=alt.Shape("name:N", sort=names, legend=bottom("Named operating points", 2)),
             tooltip=[alt.Tooltip("name:N", title="Operating point"), *tooltip],
         )
     )
     moved = (
-        alt.Chart(_data(here))
+        alt.Chart(inline(here))
         .mark_circle(size=240, opacity=1, color=_MOVED, clip=clip)
         .encode(x, y, tooltip=tooltip)
     )
-    return alt.layer(line, marks, moved).properties(height=_HEIGHT_PX + 80)
+    return alt.layer(line, marks, moved).properties(height=HEIGHT_PX + 80)
 
 
 def roc_curves(curves: Mapping[str, Curve], corner: bool) -> alt.Chart:
@@ -98,13 +101,13 @@ def roc_curves(curves: Mapping[str, Curve], corner: bool) -> alt.Chart:
     ]
     titles = list(curves)
     return (
-        alt.Chart(_data(records))
+        alt.Chart(inline(records))
         .mark_line(clip=True, point=alt.OverlayMarkDef(size=30, opacity=0))
         .encode(
-            _axis("x", "False alarms (1 - specificity)", low),
-            _axis("y", "Found (sensitivity)", high, alt.Y),
+            share_axis("x", "False alarms (1 - specificity)", low),
+            share_axis("y", "Found (sensitivity)", high, alt.Y),
             order="order:Q",
-            color=alt.Color("network:N", sort=titles, legend=_bottom("Network")),
+            color=alt.Color("network:N", sort=titles, legend=bottom("Network")),
             strokeDash=alt.StrokeDash("network:N", sort=titles),
             tooltip=[
                 alt.Tooltip("network:N", title="Network"),
@@ -113,7 +116,7 @@ def roc_curves(curves: Mapping[str, Curve], corner: bool) -> alt.Chart:
                 alt.Tooltip("threshold:Q", title="Threshold", format=".4~f"),
             ],
         )
-        .properties(height=_HEIGHT_PX + 240)
+        .properties(height=HEIGHT_PX + 240)
     )
 
 
@@ -130,7 +133,7 @@ def reliability(bins: Sequence[Bin]) -> Layers:
         }
         for b in bins
     ]
-    x = _axis("said", "Mean probability that was given", (0, 1))
+    x = share_axis("said", "Mean probability that was given", (0, 1))
     title = "Share with pneumonia"
     tooltip = [
         alt.Tooltip("bin:N", title="Probability"),
@@ -141,42 +144,39 @@ def reliability(bins: Sequence[Bin]) -> Layers:
         alt.Tooltip("high:Q", title="to", format=".1%"),
     ]
     perfect = (
-        alt.Chart(_data([{"said": 0, "so": 0}, {"said": 1, "so": 1}]))
-        .mark_line(color=_GREY, strokeDash=[4, 4])
-        .encode(x, _axis("so", title, (0, 1), alt.Y))
+        alt.Chart(inline([{"said": 0, "so": 0}, {"said": 1, "so": 1}]))
+        .mark_line(color=GREY, strokeDash=[4, 4])
+        .encode(x, share_axis("so", title, (0, 1), alt.Y))
     )
-    base = alt.Chart(_data(records)).encode(x, tooltip=tooltip)
-    bars = base.mark_rule(strokeWidth=2, color=_GREY).encode(
-        _axis("low", title, (0, 1), alt.Y), alt.Y2("high:Q")
+    base = alt.Chart(inline(records)).encode(x, tooltip=tooltip)
+    bars = base.mark_rule(strokeWidth=2, color=GREY).encode(
+        share_axis("low", title, (0, 1), alt.Y), alt.Y2("high:Q")
     )
     dots = base.mark_circle(opacity=1).encode(
-        _axis("so", title, (0, 1), alt.Y),
+        share_axis("so", title, (0, 1), alt.Y),
         size=alt.Size("n:Q", scale=alt.Scale(range=[50, 400]), legend=None),
     )
-    return alt.layer(perfect, bars, dots).properties(height=_HEIGHT_PX)
+    return alt.layer(perfect, bars, dots).properties(height=HEIGHT_PX)
 
 
 def changes(figures: Sequence[tuple[Change, ChangeFigures]]) -> Layers:
     """Sensitivity and specificity under each change with their intervals, as dots in a row."""
+    names = ["Finds (sensitivity)", "Clears (specificity)"]
     records = [
         {"change": change.title, "figure": name, **_interval(rate)}
         for change, found in figures
-        for name, rate in [
-            ("Finds (sensitivity)", found.sensitivity),
-            ("Clears (specificity)", found.specificity),
-        ]
+        for name, rate in zip(names, (found.sensitivity, found.specificity), strict=True)
         if not math.isnan(rate.value)
     ]
-    names = ["Finds (sensitivity)", "Clears (specificity)"]
     lowest = min((record["low"] for record in records), default=0.0)
     domain = (math.floor(10 * lowest) / 10, 1.0)
     y = alt.Y(
         "change:N", sort=[c.title for c, _ in figures], title=None, axis=alt.Axis(labelLimit=170)
     )
-    base = alt.Chart(_data(records)).encode(
+    base = alt.Chart(inline(records)).encode(
         y,
         yOffset=alt.YOffset("figure:N", sort=names),
-        color=alt.Color("figure:N", sort=names, legend=_bottom()),
+        color=alt.Color("figure:N", sort=names, legend=bottom()),
         tooltip=[
             alt.Tooltip("change:N", title="Change"),
             alt.Tooltip("figure:N", title="Figure"),
@@ -187,18 +187,18 @@ def changes(figures: Sequence[tuple[Change, ChangeFigures]]) -> Layers:
         ],
     )
     bars = base.mark_rule(strokeWidth=2).encode(
-        _axis("low", "Share of X-rays", domain), alt.X2("high:Q")
+        share_axis("low", "Share of X-rays", domain), alt.X2("high:Q")
     )
     dots = base.mark_point(size=70, filled=True, opacity=1).encode(
-        _axis("value", "Share of X-rays", domain),
-        shape=alt.Shape("figure:N", sort=names, legend=_bottom()),
+        share_axis("value", "Share of X-rays", domain),
+        shape=alt.Shape("figure:N", sort=names, legend=bottom()),
     )
     return alt.layer(bars, dots).properties(height=34 * len(figures) + 130)
 
 
 def _interval(rate: Rate) -> dict[str, Any]:
-    count = f"{rate.numerator} of {rate.denominator}"
-    return {"value": rate.value, "low": rate.low, "high": rate.high, "count": count}
+    of = f"{rate.numerator} of {rate.denominator}"
+    return {"value": rate.value, "low": rate.low, "high": rate.high, "count": of}
 
 
 SETS = {"": "Training", "validation_": "Validation", "changed_": "Validation, films changed"}
@@ -221,15 +221,15 @@ def training(row: Row, figure: str) -> alt.Chart | None:
         return None
     sets = [title for title in SETS.values() if any(r["set"] == title for r in records)]
     domain = alt.Scale(zero=False, type="log" if figure == "loss" else "linear")
-    axis = alt.Axis(format=_PERCENT) if figure == "accuracy" else alt.Axis(format="~g", tickCount=4)
+    axis = alt.Axis(format=PERCENT) if figure == "accuracy" else alt.Axis(format="~g", tickCount=4)
     return (
-        alt.Chart(_data(records))
+        alt.Chart(inline(records))
         .mark_line(point=alt.OverlayMarkDef(size=36, filled=True))
         .encode(
             alt.X("epoch:Q", title="Epoch", axis=alt.Axis(format="d", tickMinStep=1)),
             alt.Y("value:Q", title=figure.capitalize(), scale=domain, axis=axis),
-            color=alt.Color("set:N", sort=sets, legend=_bottom()),
-            strokeDash=alt.StrokeDash("set:N", sort=sets, legend=_bottom()),
+            color=alt.Color("set:N", sort=sets, legend=bottom()),
+            strokeDash=alt.StrokeDash("set:N", sort=sets, legend=bottom()),
             tooltip=[
                 alt.Tooltip("set:N", title="Set"),
                 alt.Tooltip("epoch:Q", title="Epoch"),
@@ -237,55 +237,59 @@ def training(row: Row, figure: str) -> alt.Chart | None:
                 alt.Tooltip("size:N", title="Image size"),
             ],
         )
-        .properties(height=_HEIGHT_PX + 40)
+        .properties(height=HEIGHT_PX + 40)
     )
 
 
 def histogram(counts: Histogram, title: str) -> alt.Chart:
-    """Share of each class between the edges: one step line a class, since classes differ in n."""
-    records: list[dict[str, Any]] = []
-    for name, values in [("Normal", counts.normal), ("Pneumonia", counts.pneumonia)]:
-        shares = values / max(int(values.sum()), 1)  # (B,)
+    """Share of each class between the edges."""
+    classes = {"Normal": counts.normal, "Pneumonia": counts.pneumonia}
+    return steps(counts.edges, classes, title, "class")
+
+
+def steps(edges: np.ndarray, counts: Mapping[str, np.ndarray], title: str, of: str) -> alt.Chart:
+    """Counts (B,) between edges (B + 1,) in shares of each line, which is `of`, such as "class"."""
+    records = [
+        {
+            "class": name,
+            "edge": float(edge),
+            "share": float(values[i] / max(values.sum(), 1)),
+            "count": int(values[i]),
+            "range": f"{edges[i]:g} to {edges[i + 1]:g}",
+        }
+        for name, values in counts.items()
         # The last bin once more, so that its step reaches the last edge.
-        for i in [*range(len(values)), len(values) - 1]:
-            end = len(records) and records[-1]["bin"] == i and records[-1]["class"] == name
-            records.append({
-                "class": name,
-                "bin": i,
-                "edge": float(counts.edges[i + bool(end)]),
-                "share": float(shares[i]),
-                "count": int(values[i]),
-                "range": f"{counts.edges[i]:g} to {counts.edges[i + 1]:g}",
-            })  # fmt: skip
-    classes = ["Normal", "Pneumonia"]
+        for i, edge in zip([*range(len(values)), len(values) - 1], edges, strict=True)
+    ]
+    classes, legend = list(counts), bottom(columns=2)
     return (
-        alt.Chart(_data(records))
+        alt.Chart(inline(records))
         .mark_line(interpolate="step-after", point=alt.OverlayMarkDef(size=40, opacity=0))
         .encode(
             alt.X("edge:Q", title=title, scale=alt.Scale(nice=False, zero=False)),
-            alt.Y("share:Q", title="Share of the class", axis=alt.Axis(format=_PERCENT)),
-            color=alt.Color("class:N", sort=classes, legend=_bottom(columns=2)),
-            strokeDash=alt.StrokeDash("class:N", sort=classes, legend=_bottom(columns=2)),
+            alt.Y("share:Q", title=f"Share of the {of}", axis=alt.Axis(format=PERCENT)),
+            color=alt.Color("class:N", sort=classes, legend=legend),
+            strokeDash=alt.StrokeDash("class:N", sort=classes, legend=legend),
             tooltip=[
-                alt.Tooltip("class:N", title="Class"),
+                alt.Tooltip("class:N", title=of.capitalize()),
                 alt.Tooltip("range:N", title=title),
-                alt.Tooltip("count:Q", title="X-rays"),
-                alt.Tooltip("share:Q", title="Share of the class", format=".1%"),
+                alt.Tooltip("count:Q", title="Count"),
+                alt.Tooltip("share:Q", title=f"Share of the {of}", format=".1%"),
             ],
         )
-        .properties(height=_HEIGHT_PX)
+        .properties(height=HEIGHT_PX)
     )
 
 
 def bars(records: Sequence[Mapping[str, Any]], x: str, y: str, colour: str) -> alt.Chart:
     """Stacked horizontal bars of counts, one for each `y`, a segment for each `colour`."""
     return (
-        alt.Chart(_data(records))
-        .mark_bar(stroke=_GREY, strokeWidth=0.5)
+        alt.Chart(inline(records))
+        .mark_bar(stroke=GREY, strokeWidth=0.5)
         .encode(
             alt.X(f"{x}:Q", title=x),
             alt.Y(f"{y}:N", title=None, sort=None),
-            color=alt.Color(f"{colour}:N", sort=None, legend=_bottom(columns=2)),
+            color=alt.Color(f"{colour}:N", sort=None, legend=bottom(columns=2)),
             order=alt.Order("order:Q"),
             tooltip=[f"{y}:N", f"{colour}:N", f"{x}:Q"],
         )

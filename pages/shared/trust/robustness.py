@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from model.metrics import Estimate
 from model.performance import ROBUSTNESS, Change, ChangeFigures, why_missing
 from pages.shared import services
 from pages.shared.trust import charts, evidence, tables
@@ -36,16 +35,10 @@ def _record(change: Change, found: ChangeFigures, plain: ChangeFigures) -> table
     return {
         "Change": change.title,
         "AUROC": found.auroc,
-        "AUROC loss": _loss(found.auroc, plain.auroc, 1, 3),
+        "AUROC loss": tables.loss(found.auroc, plain.auroc),
         "Sensitivity": found.sensitivity,
-        "Sensitivity loss, points": _loss(found.sensitivity, plain.sensitivity, 100, 1),
+        "Sensitivity loss, points": tables.loss(found.sensitivity, plain.sensitivity, 100, 1),
         "Specificity": found.specificity,
-        "Specificity loss, points": _loss(found.specificity, plain.specificity, 100, 1),
+        "Specificity loss, points": tables.loss(found.specificity, plain.specificity, 100, 1),
         "Refused": change.num_refused,
     }
-
-
-def _loss(now: Estimate, before: Estimate, times: int, decimals: int) -> str:
-    """How much less than before; a gain has a minus."""
-    loss = round(times * (before.value - now.value), decimals) + 0.0  # no "-0.0"
-    return f"{loss:.{decimals}f}" if loss == loss else "unknown"

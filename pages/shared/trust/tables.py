@@ -78,6 +78,12 @@ def interval(estimate: Estimate) -> str:
     return f"{estimate.low:.3f}–{estimate.high:.3f}"
 
 
+def loss(now: Estimate, before: Estimate, times: int = 1, decimals: int = 3) -> str:
+    """How much less than before, in units of 1 / times; a gain has a minus."""
+    less = round(times * (before.value - now.value), decimals) + 0.0  # no "-0.0"
+    return "unknown" if math.isnan(less) else f"{less:.{decimals}f}"
+
+
 def _counts(estimate: Estimate) -> str:
     return f" · {estimate.numerator}/{estimate.denominator}" if isinstance(estimate, Rate) else ""
 

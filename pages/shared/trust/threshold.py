@@ -8,8 +8,7 @@ import streamlit as st
 from model import curves, metrics
 from model.metrics import Confusion
 from model.performance import split_of, threshold_choice
-from pages.shared import drawing, services
-from pages.shared.decision import NAMES
+from pages.shared import drawing, operating_points, services
 from pages.shared.trust import charts, evidence, tables
 
 FOUND = "Found (sensitivity, recall)"
@@ -25,10 +24,10 @@ def draw() -> None:
 
 @st.fragment
 def _movable() -> None:
-    bundle, row = services.bundle(), evidence.champion()
     state = st.session_state
     # The threshold that the visitor set while reading, where there is one.
-    state.setdefault("performance.threshold", state.get("read.threshold", row.threshold))
+    default = evidence.champion().threshold
+    state.setdefault("performance.threshold", state.get("read.threshold", default))
     state.setdefault("performance.slider", state["performance.threshold"])
     st.slider(
         "Threshold: pneumonia from here on",
@@ -39,17 +38,8 @@ def _movable() -> None:
         on_change=lambda: _set(state["performance.slider"]),
     )
     left, right = st.columns([4, 1], vertical_alignment="center")
-    with left, st.container(horizontal=True, gap="small", key="performance-points"):
-        for point in bundle.operating_points:
-            chosen = math.isclose(state["performance.threshold"], point.threshold, abs_tol=1e-9)
-            st.button(
-                NAMES.get(point.name, point.name),
-                key=f"performance.point.{point.name}",
-                type="primary" if chosen else "secondary",
-                help=f"{point.threshold:g}: {point.rule}, chosen on the {point.chosen_on}",
-                on_click=_set,
-                args=(point.threshold,),
-            )
+    with left:
+        operating_points.buttons("performance", state["performance.threshold"], _set)
     corner = right.toggle("Enlarge the corner", key="performance.corner")
     _charts(corner)
     _price()
@@ -67,7 +57,7 @@ def _charts(corner: bool) -> None:
         return
     counts = metrics.confusion(row.labels, row.probabilities, threshold)
     named = {
-        f"{NAMES.get(point.name, point.name)} ({point.threshold:g})": metrics.confusion(
+        f"{operating_points.title(point.name)} ({point.threshold:g})": metrics.confusion(
             row.labels, row.probabilities, point.threshold
         )
         for point in services.bundle().operating_points
@@ -141,7 +131,7 @@ def _choice() -> None:
         "Plain: chosen on the fold as it is. Used: chosen on the fold as it is and changed",
         [
             {
-                "Operating point": NAMES.get(choice.name, choice.name),
+                "Operating point": operating_points.title(choice.name),
                 "Plain: threshold": f"{choice.plain.threshold:g}",
                 "Plain: finds": choice.on_plain.sensitivity,
                 "Plain: clears": choice.on_plain.specificity,
