@@ -7,7 +7,8 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from model import commands, doctor
+from model import commands, doctor, users
+from model.access import ROLES
 from model.errors import PneumoscopeError
 
 
@@ -52,9 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
     train.set_defaults(run=commands.train)
 
-    calibrate = subparsers.add_parser("calibrate", help="choose operating points anew")
+    calibrate = subparsers.add_parser("calibrate", help="fit operating points and gate anew")
     calibrate.add_argument("--data", type=Path, required=True, help="what it was trained on")
     calibrate.add_argument("--bundle", type=Path, help="another bundle than the served one")
+    calibrate.add_argument("--others", type=Path, help="other chest X-rays, not to be refused")
     calibrate.set_defaults(run=commands.calibrate)
 
     compare = subparsers.add_parser("compare", help="train and read the networks compared")
@@ -63,9 +65,32 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--out", type=Path, required=True, help="folder for their bundles")
     compare.set_defaults(run=commands.compare)
 
+    _add_users(subparsers.add_parser("users", help="local accounts: who may sign in"))
+
     check = subparsers.add_parser("doctor", help="check this installation")
     check.set_defaults(run=doctor.doctor)
     return parser
+
+
+def _add_users(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+    actions.add_parser("list", help="name, role, state, since when")
+    for name, help_, *takes in (
+        ("add", "a new account", "--role", "--password-stdin"),
+        ("role", "another role", "role"),
+        ("deactivate", "it can no longer sign in"),
+        ("activate", "it can sign in again"),
+        ("password", "a new password", "--password-stdin"),
+    ):
+        action = actions.add_parser(name, help=help_)
+        action.add_argument("name", metavar="NAME")
+        if "role" in takes:
+            action.add_argument("role", choices=ROLES)
+        if "--role" in takes:
+            action.add_argument("--role", choices=ROLES, required=True)
+        if "--password-stdin" in takes:
+            action.add_argument("--password-stdin", action="store_true", help="do not ask for it")
+    parser.set_defaults(run=users.users)
 
 
 if __name__ == "__main__":

@@ -132,6 +132,8 @@ def authenticate(name: str, password: str) -> Actor:
             audit.append(connection, row.name, "signed in")
             return Actor(row.name, row.role)
         _refuse(connection, row, "deactivated" if right else "wrong name or password")
+    if row and right:
+        raise AccessError("an active account", "one that was deactivated", "Ask an admin for it.")
     raise AccessError("a name and its password", "another pair", "Check both, then try again.")
 
 

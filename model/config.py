@@ -18,6 +18,8 @@ class Settings:
         them on the Performance page; None shows none.
     database_url: PostgreSQL (`XRAY_DATABASE_URL`, such as postgresql://user:password@host/name);
         None is SQLite, `pneumoscope.sqlite` in the home.
+    folders: folders of the server whose X-rays clinicians may read as a worklist (`XRAY_FOLDERS`,
+        several separated by a colon as in PATH); none unless set.
     max_file_bytes, max_pixels: limits on one uploaded file.
     """
 
@@ -25,6 +27,7 @@ class Settings:
     bundle: Path
     data: Path | None = None
     database_url: str | None = field(default=None, repr=False)  # may hold a password
+    folders: tuple[Path, ...] = ()
     max_file_bytes: int = 50 * 1024 * 1024
     max_pixels: int = 64 * 1000 * 1000
 
@@ -32,9 +35,11 @@ class Settings:
 @cache
 def settings() -> Settings:
     """The settings of this process."""
+    folders = filter(None, os.environ.get("XRAY_FOLDERS", "").split(os.pathsep))
     return Settings(
         home=Path(os.environ.get("XRAY_HOME", ROOT / ".data")),
         bundle=Path(os.environ.get("XRAY_BUNDLE", ROOT / "model" / "weights")),
         data=Path(os.environ["XRAY_DATA"]) if os.environ.get("XRAY_DATA") else None,
         database_url=os.environ.get("XRAY_DATABASE_URL") or None,
+        folders=tuple(map(Path, folders)),
     )

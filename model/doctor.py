@@ -2,19 +2,22 @@
 
 import sys
 
-import numpy as np
-
 from model import xray
 from model.bundle import open_bundle
 from model.commands import FAILED
-from model.config import settings
+from model.config import ROOT, settings
 from model.errors import PneumoscopeError
 from model.files import write_whole
+
+SAMPLE = ROOT / "assets" / "samples" / "normal-1.jpg"
 
 
 def doctor() -> int:
     """Checks this installation: one line a check, with a hint for each that failed."""
-    checks = [_check_packages, _check_bundle, _check_prediction, _check_home]
+    checks = [
+        _check_packages, _check_bundle, _check_prediction, _check_home,
+        _check_store, _check_audit, _check_images,
+    ]  # fmt: skip
     failed = False
     for check in checks:
         name = check.__name__.removeprefix("_check_")
@@ -45,22 +48,18 @@ def _check_bundle() -> str:
 
 
 def _check_prediction() -> str:
-    """Reads a synthetic film, from decoding to heatmap."""
+    """Reads a synthetic film of the assets, from decoding to heatmap."""
     import time
-
-    import cv2
 
     from model.nn.classifier import Classifier
 
-    rows, columns = np.mgrid[-1:1:256j, -1:1:256j]
-    film = (127 + 80 * np.cos(3 * columns) * np.cos(2 * rows)).astype(np.uint8)
-    data = cv2.imencode(".png", film)[1].tobytes()
+    data = SAMPLE.read_bytes()
     classifier = Classifier.load(settings().bundle)
     began = time.perf_counter()
-    prediction = classifier.predict([xray.read(data, "doctor.png")])[0]
+    prediction = classifier.predict([xray.read(data, SAMPLE.name)])[0]
     if prediction.probability is None:
         raise PneumoscopeError(
-            "a probability for a test image", prediction.gate.reason, "Report this as a bug."
+            f"a probability for {SAMPLE.name}", prediction.gate.reason, "Restore the served model."
         )
     seconds = time.perf_counter() - began
     return f"one X-ray in {seconds * 1000:.0f} ms, {classifier.precision}"
@@ -78,3 +77,34 @@ def _check_home() -> str:
             "Set XRAY_HOME to such a folder.",
         ) from None
     return "runtime data can be written"
+
+
+def _check_store() -> str:
+    from model import store
+
+    return store.description()
+
+
+def _check_audit() -> str:
+    from model import audit
+
+    for problem in audit.check():
+        raise PneumoscopeError(
+            "an audit trail as it was written",
+            problem,
+            "Compare with a backup of the database, and find out who had access to it.",
+        )
+    return "no record was changed, added or taken out"
+
+
+def _check_images() -> str:
+    from model import kept_images
+
+    problems = kept_images.check()
+    if problems:
+        raise PneumoscopeError(
+            "all kept images, unchanged",
+            f"{len(problems)} that are not. {problems[0]}",
+            "The page Admin, Storage, shows all of them.",
+        )
+    return "kept images are there and unchanged"

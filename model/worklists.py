@@ -9,6 +9,9 @@ deleted. Films are not kept: after a restart, those still pending have to be giv
 folder that they came from.
 """
 
+import csv
+import io
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -19,6 +22,8 @@ from sqlalchemy.engine import Connection, Row
 from model import audit, store
 from model.access import Actor, require
 from model.errors import InputError
+from model.prediction import Decision, Gate, Prediction, decide
+from model.reviews import harmless
 from model.tables import readings, worklist_files, worklists
 
 MAX_FILES = 2000
@@ -41,6 +46,14 @@ class Reading:
     overruled: bool = False
     id: int = 0
     time: str = ""
+
+    def decide(self, threshold: float, band: float = 0.0) -> Decision | None:
+        """As `model.prediction.decide`; None for a refused image."""
+        gate = Gate(self.gate_status, self.gate_score or 0.0, self.gate_reason)  # type: ignore[arg-type]
+        said = Prediction(
+            self.probability, self.logit, None, gate, self.model_version, overruled=self.overruled
+        )
+        return decide(said, threshold, band)
 
 
 @dataclass(frozen=True)
@@ -144,6 +157,46 @@ def save_readings(actor: Actor, worklist_id: int, said: dict[int, Reading | str]
                 worklist_files.c.position == position,
             )
             connection.execute(worklist_files.update().where(*where).values(**values))
+
+
+def export(actor: Actor, worklist_id: int, kind: str, threshold: float, band: float = 0.0) -> str:
+    """The actor's own list as "csv" or "json" text, with the decisions at this threshold.
+
+    A cell that a spreadsheet would take for a formula gets an apostrophe before it in the CSV.
+    """
+    if kind not in ("csv", "json"):
+        raise InputError("csv or json", repr(kind), "Choose one of the two.")
+    records = [_record(file, threshold, band) for file in files(actor, worklist_id)]
+    audit.record(
+        actor.name, "worklist exported", str(worklist_id), kind=kind, num_records=len(records)
+    )
+    if kind == "json":
+        return json.dumps(records, indent=1) + "\n"
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(records[0]), lineterminator="\r\n")
+    table.writeheader()
+    for record in records:
+        table.writerow({name: harmless(value) for name, value in record.items()})
+    return text.getvalue()
+
+
+def _record(file: File, threshold: float, band: float) -> dict[str, Any]:
+    said = file.reading
+    decided = said.decide(threshold, band) if said else None
+    return {
+        "file": file.file,
+        "state": file.state,
+        "error": file.error,
+        "probability": said.probability if said else None,
+        "decision": decided.label if decided else None,
+        "threshold": threshold,
+        "band": band,
+        "gate": said.gate_status if said else None,
+        "gate_reason": said.gate_reason if said else None,
+        "model_version": said.model_version if said else None,
+        "image_sha256": said.image_sha256 if said else None,
+        "read": said.time if said else None,
+    }
 
 
 def delete(actor: Actor, worklist_id: int) -> None:

@@ -4,14 +4,16 @@ import base64
 
 import streamlit as st
 
+from model.access import may
 from model.errors import PneumoscopeError
-from pages.shared import decision, frame, services
+from pages.shared import auth, decision, frame, gate, services
 from pages.shared.drawing import plain
 from pages.shared.services import Reading
 from pages.shared.viewer import NO_EVIDENCE, viewer
 
 KEPT = 8  # readings a session holds; the oldest is let go
 PENDING = "Reading the X-ray ..."
+REVIEW = "Review this film"
 
 
 def page() -> None:
@@ -116,16 +118,18 @@ def _show(reading: Reading) -> None:
     if services.classifier_ready():
         services.predict(reading)
     prediction = reading.prediction
+    heat = prediction.heatmap if prediction else None
     left, right = st.columns([5, 3], gap="medium")
     with left:
         viewer(
             film.pixels,
             film.window,
-            prediction.heatmap if prediction else None,
+            {} if heat is None else {"Grad-CAM": heat},
             key="read.viewer",
             height_px=600,
             film_id=film.sha256,
-            note="synthetic" if reading.synthetic else "",
+            lungs=prediction.lungs if prediction else None,
+            note=_note(reading),
             empty=_why_no_heatmap(reading),
         )
         _facts(reading)
@@ -134,8 +138,26 @@ def _show(reading: Reading) -> None:
             st.error(reading.error, icon=":material/error:")
         elif prediction:
             decision.panel(reading)
+            _to_review(reading)
         else:
             _wait()
+
+
+def _to_review(reading: Reading) -> None:
+    """For clinicians: the same film on the page Review."""
+    if may(auth.actor(), "clinician") and st.button(
+        REVIEW, icon=":material/rate_review:", key="read.review"
+    ):
+        st.session_state["review.shown"] = reading.id
+        st.switch_page("pages/review.py")
+
+
+def _note(reading: Reading) -> str:
+    """What is said on the film itself, where it is seen wherever the panel is scrolled to."""
+    notes = ["synthetic"] if reading.synthetic else []
+    if reading.prediction and reading.prediction.overruled:
+        notes.append(gate.OVERRULED.lower())
+    return ", ".join(notes)
 
 
 def _why_no_heatmap(reading: Reading) -> str:
@@ -173,7 +195,8 @@ def _facts(reading: Reading) -> None:
     if film.pixel_spacing_mm:
         facts.append(f"{film.pixel_spacing_mm[0]:.2f} mm a pixel")
     if reading.prediction:
-        facts.append(f"gate: {reading.prediction.gate.status}")
+        overruled = ", overruled" if reading.prediction.overruled else ""
+        facts.append(f"gate: {reading.prediction.gate.status}{overruled}")
         facts.append(f"model {reading.prediction.model_version}")
     st.caption(" · ".join(facts))
     for note in (*film.notes, *services.preparation_notes(reading)):

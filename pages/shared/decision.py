@@ -3,22 +3,14 @@
 One fragment: a move of the threshold reruns this panel only. Nothing in it needs a forward pass.
 """
 
-import math
-
 import streamlit as st
 
 from model import metrics
 from model.bundle import Bundle
-from model.prediction import Decision, OperatingPoint, decide
-from pages.shared import drawing, services
+from model.prediction import Decision, decide
+from pages.shared import drawing, gate, operating_points, services
 from pages.shared.services import Reading
 
-NAMES = {
-    "screening": "Screening",
-    "default": "Default",
-    "balanced": "Balanced",
-    "rule-in": "Rule-in",
-}
 WORDS = {
     "pneumonia": "Pneumonia likely",
     "normal": "Pneumonia unlikely",
@@ -32,20 +24,16 @@ def panel(reading: Reading) -> None:
     prediction = reading.prediction
     assert prediction is not None
     if prediction.probability is None:
-        st.warning(
-            f"**Refused: no probability is given.** {prediction.gate.reason}",
-            icon=":material/block:",
-        )
+        gate.refusal(reading)
         return
     bundle = services.bundle()
     _start(bundle)
     threshold, band = st.session_state["read.threshold"], st.session_state["read.band"]
     decided = decide(prediction, threshold, band)
     assert decided is not None
-    if prediction.gate.status == "unusual":
-        st.warning(prediction.gate.reason, icon=":material/warning:")
+    gate.warning(prediction)
     split = _split_name(bundle)
-    drawing.show(_verdict(decided, bundle, split))
+    drawing.show(_verdict(decided, bundle, split) + drawing.heat_in_lungs(prediction))
     _controls(bundle)
     _consequences(split, bundle)
     _downloads(reading)
@@ -118,21 +106,7 @@ def _controls(bundle: Bundle) -> None:
         label_visibility="collapsed",
         on_change=lambda: _set(st.session_state["read.typed"]),
     )
-    with st.container(horizontal=True, gap="small", key="read-points"):
-        for point in bundle.operating_points:
-            _point(point)
-
-
-def _point(point: OperatingPoint) -> None:
-    chosen = math.isclose(st.session_state["read.threshold"], point.threshold, abs_tol=1e-9)
-    st.button(
-        NAMES.get(point.name, point.name),
-        key=f"read.point.{point.name}",
-        type="primary" if chosen else "secondary",
-        help=f"{point.threshold:g}: {point.rule}, chosen on the {point.chosen_on}",
-        on_click=_set,
-        args=(point.threshold,),
-    )
+    operating_points.buttons("read", st.session_state["read.threshold"], _set)
 
 
 def _split_name(bundle: Bundle) -> str:
@@ -176,6 +150,8 @@ def _consequences(split: str, bundle: Bundle) -> None:
 
 def _downloads(reading: Reading) -> None:
     stem = reading.name.rsplit(".", 1)[0]
+    if reading.prediction and reading.prediction.overruled:
+        stem += ".read-against-the-gate"
     st.download_button(
         "Overlay as PNG",
         data=lambda: services.overlay_png(reading),

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from model.metrics import Estimate, NaturalNumbers, Rate
-from model.prediction import Decision
+from model.prediction import Decision, Prediction
 from pages.shared.services import Consequences
 
 _BINS = 50
@@ -72,6 +72,23 @@ def probability(value: float) -> str:
     if value > 0.99:
         return "&gt; 0.99"
     return "&lt; 0.01" if value < 0.01 else f"{value:.2f}"
+
+
+def heat_in_lungs(prediction: Prediction) -> str:
+    """How much of the heat lies in the lungs: no more than chance has speaks against the map."""
+    share, area = prediction.heat_in_lungs, prediction.lungs_area
+    if prediction.lungs is None:
+        words = "Lungs not found: how much of the heat lies in them is unknown."
+    elif share is None or area is None or np.isnan(share):
+        return ""  # no heat, which the viewer says
+    else:
+        words = (
+            f"<b>{_percent(share)}</b> of the heat lies in the lungs, which cover "
+            f"<b>{_percent(area)}</b> of the film."
+        )
+        if share < area:
+            words += " <strong>The heat lies mostly outside the lungs: do not rely on it.</strong>"
+    return f'<p class="heat-in-lungs">{words}</p>'
 
 
 def rates(shown: Consequences, description: str) -> str:

@@ -71,6 +71,11 @@ def _loading() -> "Future[Classifier]":
     return future
 
 
+def classifier() -> "Future[Classifier]":
+    """The classifier that reads worklists in the background. The first call starts the loading."""
+    return _loading()
+
+
 def _load(folder: Path) -> "Classifier":
     from model.nn.classifier import Classifier, keep_graphs
 
@@ -103,10 +108,42 @@ def classifier_ready(wait_seconds: float = 0.0) -> bool:
 
 def predict(reading: Reading) -> None:
     """Fills in the prediction, or the error that a visitor may read. Waits for the classifier."""
-    if reading.prediction or reading.error:
-        return
+    if not (reading.prediction or reading.error):
+        _predict(reading)
+
+
+def overrule(reading: Reading) -> str:
+    """Reads an X-ray that the gate has refused, once that is on record; else says why not.
+
+    Fails closed: without the record there is no reading.
+    """
+    assert reading.prediction
+    gate = reading.prediction.gate
     try:
-        [reading.prediction] = _loading().result().predict([reading.xray])
+        from model import audit
+        from pages.shared import auth
+
+        audit.record(
+            auth.actor().name,
+            "gate overruled",
+            subject=reading.xray.sha256,
+            status=gate.status,
+            reason=gate.reason,
+            score=gate.score,
+            model_version=reading.prediction.model_version,
+        )
+    except Exception as error:
+        _log.exception("an overruled gate was not recorded")
+        known = isinstance(error, PneumoscopeError)
+        why = str(error) if known else "Ask the administrator to look into the server's log."
+        return f"This could not be recorded, so the image was not read. {why}"
+    _predict(reading, overruled=True)
+    return ""
+
+
+def _predict(reading: Reading, overruled: bool = False) -> None:
+    try:
+        [reading.prediction] = _loading().result().predict([reading.xray], overruled=overruled)
         _give_back_memory()
     except PneumoscopeError as error:
         reading.error = str(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageOps
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -127,7 +127,7 @@ def test_from_a_file_on_disk_to_the_downloaded_overlay(
     app = open_app()
     app.upload(film)
     app.shows(film)
-    assert app.viewer.locator("canvas").evaluate(COLOURED) > 0.02
+    assert app.viewer.locator("canvas").evaluate(COLOURED) > 0.01
     assert re.search(r"probability of pneumonia\s+[<>]? ?0\.\d\d", app.page.inner_text(".decision"))
 
     fit = app.viewer.get_attribute("data-zoom")
@@ -153,6 +153,48 @@ def test_from_a_file_on_disk_to_the_downloaded_overlay(
         assert overlay.size == original.size
         red, _, blue = overlay.convert("RGB").split()
         assert ImageChops.difference(red, blue).getextrema()[1] > 40  # the heat has colour
+
+
+def test_the_lungs_are_outlined_when_asked_for(open_app: Callable[..., App]) -> None:
+    app = open_app()
+    app.sample("normal-1.jpg")
+    canvas = app.viewer.locator("canvas")
+    if app.viewer.get_attribute("data-overlay") == "on":
+        app.viewer.get_by_role("button", name="Heatmap", exact=True).click()
+        app.page.wait_for_selector('.viewer[data-overlay="off"]')
+    assert canvas.evaluate(COLOURED) == 0
+    app.viewer.get_by_role("button", name="Lungs", exact=True).click()
+    app.page.wait_for_selector('.viewer[data-lungs="true"]')
+    assert canvas.evaluate(COLOURED) > 0.002
+
+
+def test_a_refused_image_is_read_against_the_refusal(
+    open_app: Callable[..., App], film: Path, tmp_path: Path
+) -> None:
+    """The film is no longer one after a coloured wash, as far as the gate can see."""
+    photograph = tmp_path / "tinted.png"
+    with Image.open(film) as grey:
+        ImageOps.colorize(grey.convert("L"), "navy", "orange").save(photograph)
+    app = open_app()
+    app.upload(photograph)
+    app.page.get_by_text("Refused: no probability is given").wait_for()
+    assert app.viewer.get_attribute("data-overlay") == "none"
+    app.page.get_by_role("button", name="Read it all the same").click()
+    read = app.page.get_by_role("button", name="Read against the refusal")
+    assert read.is_disabled()
+    app.page.get_by_text("I have looked at this image").click()
+    app.page.wait_for_function("button => !button.disabled", arg=read.element_handle())
+    read.click()
+    app.shows(photograph)
+    warning = app.page.get_by_role("alert").filter(has_text="Read against the gate's refusal")
+    assert warning.is_visible()
+    assert app.viewer.get_by_text("read against the gate's refusal").is_visible()
+    app.press("Home", "0.000")
+    app.page.get_by_text(LIKELY).wait_for()
+    assert warning.is_visible()
+    with app.page.expect_download() as download:
+        app.page.get_by_role("button", name="Overlay as PNG").click()
+    assert download.value.suggested_filename == "tinted.read-against-the-gate.overlay.png"
 
 
 def test_samples_follow_one_another_and_the_first_can_be_had_back(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pages.shared.viewer import MAX_PIXELS, pack, shrink
+from pages.shared.viewer import MAX_PIXELS, outline, pack, shrink
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -292,6 +292,70 @@ def test_opacity_and_colour_map_change_the_colours(viewer: Viewer) -> None:
     assert "where, not why" in viewer.root.locator("[data-el=legend]").inner_text()
 
 
+def test_the_outline_of_the_lungs_comes_and_goes(viewer: Viewer) -> None:
+    """The drawn lungs reach from .16 to .44 and from .56 to .84 of the film's width."""
+    canvas = viewer.canvas.bounding_box()
+    assert canvas
+    across = viewer.number("zoom") * FILM_SIZE_PX[0] / canvas["width"]  # of the canvas
+
+    def part(left: float, right: float) -> tuple[float, float, float, float]:
+        """Between these parts of the film's width, at half its height."""
+        return 0.5 + (left - 0.5) * across, 0.45, 0.5 + (right - 0.5) * across, 0.53
+
+    edge, inside = part(0.14, 0.18), part(0.2, 0.4)
+    viewer.press("o")
+    assert viewer.data("lungs") == "false"
+    assert viewer.pixels()["coloured"] == 0
+    button = viewer.root.get_by_role("button", name="Lungs", exact=True)
+    viewer.press("l")
+    viewer.wait(lungs="true")
+    assert button.get_attribute("aria-pressed") == "true"
+    assert viewer.root.locator("[data-el=live]").inner_text() == "Outline of the lungs on"
+    assert viewer.pixels(edge)["coloured"] > 0.01
+    assert viewer.pixels(inside)["coloured"] == 0
+    viewer.page.keyboard.down("h")
+    viewer.settle()
+    assert viewer.pixels()["coloured"] == 0  # the film alone
+    viewer.page.keyboard.up("h")
+
+    viewer.choose("no verdict")
+    assert button.is_disabled()
+    viewer.press("l")
+    viewer.choose("no evidence")  # no heat, but lungs; how the reader likes it
+    assert viewer.pixels(edge)["coloured"] > 0.01
+    button.click()
+    assert viewer.pixels()["coloured"] == 0
+
+
+def test_the_reader_switches_between_maps_where_there_are_several(viewer: Viewer) -> None:
+    maps = viewer.root.get_by_label("Which heatmap")
+    assert maps.count() == 1
+    assert maps.is_hidden()
+    viewer.press("m")
+    viewer.choose("two maps")
+    assert viewer.data("map") == "Grad-CAM"
+    assert maps.locator("option").all_inner_texts() == ["Grad-CAM", "Finer"]
+
+    def heat(x: float) -> float:
+        viewer.hover(x, 0.64)
+        return float(viewer.readout()["heatValue"])
+
+    assert heat(0.36) > 0.7
+    assert heat(0.64) < 0.3
+    viewer.press("m")  # the finer one is the mirror image of the other
+    viewer.wait(map="finer")
+    assert heat(0.36) < 0.3
+    assert heat(0.64) > 0.7
+    maps.select_option("Grad-CAM")
+    viewer.wait(map="Grad-CAM")
+    viewer.press("m")
+    viewer.choose("twelve bit")
+    assert viewer.data("map") == "Grad-CAM"
+    assert maps.is_hidden()
+    viewer.choose("two maps")
+    assert viewer.data("map") == "finer"
+
+
 def test_side_by_side_shows_the_same_place_twice(viewer: Viewer) -> None:
     viewer.do("side")
     assert viewer.pixels((0, 0, 0.49, 1))["coloured"] < 0.001
@@ -371,6 +435,87 @@ def test_no_positive_evidence_is_said_in_words(viewer: Viewer) -> None:
     assert viewer.data("colormap") == "inferno"
 
 
+def drawn(viewer: Viewer) -> Any:
+    return json.loads(viewer.page.get_by_test_id("drawn").inner_text())
+
+
+def share(viewer: Viewer, x: float, y: float) -> list[float]:
+    """The part of the film at this part of the canvas."""
+    at = viewer.film_point(x, y)
+    return [value / size for value, size in zip(at, FILM_SIZE_PX, strict=True)]
+
+
+def test_boxes_and_outlines_are_drawn_and_told_to_the_page(viewer: Viewer) -> None:
+    tools = viewer.root.get_by_role("group", name="Mark places")
+    viewer.press("b")
+    assert tools.is_hidden()
+    assert viewer.data("tool") == ""  # a page that asks for no marks gets none
+    viewer.choose("to mark")
+    assert viewer.data("regions") == "1"
+    assert drawn(viewer) is None
+    viewer.wheel(0.5, 0.5, -200)
+    pan = viewer.data("pan-x")
+    viewer.do("box")
+    viewer.drag((0.6, 0.7), (-80, -120))  # upwards is a box too
+    viewer.wait(regions="2")
+    viewer.page.get_by_text("0.1, 0.2").wait_for()
+    old, box = drawn(viewer)
+    assert old == {"kind": "box", "points": [[0.1, 0.2], [0.3, 0.5]]}
+    [low, high] = box["points"]
+    assert high == pytest.approx(share(viewer, 0.6, 0.7), abs=1e-3)
+    width = 80 / viewer.number("zoom") / FILM_SIZE_PX[0]
+    assert high[0] - low[0] == pytest.approx(width, abs=1e-3)
+    assert viewer.data("pan-x") == pan
+    viewer.page.mouse.click(*viewer.point(0.4, 0.4))  # no box without a size
+
+    viewer.press("p")
+    x, y = viewer.point(0.3, 0.3)
+    viewer.page.mouse.move(x, y)
+    viewer.page.mouse.down()
+    for right, down in ((60, 0), (60, 50), (0, 50)):
+        viewer.page.mouse.move(x + right, y + down, steps=3)
+    viewer.page.mouse.up()
+    viewer.wait(regions="3")
+    viewer.page.get_by_text('"outline"').wait_for()
+    outline = drawn(viewer)[2]
+    assert outline["kind"] == "outline"
+    assert outline["points"][0] == pytest.approx(share(viewer, 0.3, 0.3), abs=1e-3)
+    assert 4 <= len(outline["points"]) <= 20
+    viewer.press("o", "Escape")
+    assert viewer.data("tool") == ""
+    assert viewer.pixels()["coloured"] == 0  # marks are white
+    viewer.drag((0.5, 0.5), (30, 0))
+    assert viewer.data("pan-x") != pan
+
+
+def test_marks_are_undone_cleared_and_set_by_keyboard(viewer: Viewer) -> None:
+    viewer.choose("to mark")
+    while viewer.data("regions") != "1":
+        viewer.press("z")
+    viewer.press("Delete")
+    viewer.wait(regions="0")
+    viewer.page.get_by_test_id("drawn").get_by_text("[]", exact=True).wait_for()
+    viewer.press("z")
+    viewer.wait(regions="1")
+    viewer.press("f", "+", "+", "+", "+", "b", "Enter")
+    viewer.wait(regions="2")
+    assert viewer.root.locator("[data-el=live]").inner_text() == "box 2 drawn"
+    viewer.page.wait_for_function(
+        "() => JSON.parse(document.querySelector('[data-testid=drawn]').innerText).length === 2"
+    )
+    low, high = drawn(viewer)[1]["points"]
+    assert [low[0] + high[0], low[1] + high[1]] == pytest.approx([1, 1], abs=1e-3)
+    box = viewer.canvas.bounding_box()
+    assert box
+    in_view = box["height"] / viewer.number("zoom") / FILM_SIZE_PX[1]
+    assert high[1] - low[1] == pytest.approx(in_view, abs=1e-3)
+    viewer.choose("eight bit")
+    assert viewer.data("regions") == "0"
+    viewer.choose("to mark")  # another drawing came between, so it starts as the page says
+    assert viewer.data("regions") == "1"
+    assert drawn(viewer) is None or len(drawn(viewer)) == 2
+
+
 def test_large_film_is_shown_smaller_and_measured_in_its_own_pixels(viewer: Viewer) -> None:
     viewer.choose("large")
     assert "3000 × 2400 px" in viewer.root.inner_text()
@@ -430,9 +575,27 @@ def test_fingers_pinch_pan_and_tap_twice(new_page: Callable[..., Page], url: str
     viewer.settle()
     assert viewer.number("zoom") == pytest.approx(fit)
 
+    viewer.choose("to mark")
+    viewer.do("box")
+    viewer.canvas.scroll_into_view_if_needed()
+    x, y = viewer.point(0.5, 0.5)
+    touch("touchStart", (x, y))
+    for step in (10, 25, 40):
+        touch("touchMove", (x + step, y + step))
+    touch("touchEnd")
+    viewer.wait(regions="2")
+    touch("touchStart", (x, y))
+    touch("touchStart", (x, y), (x + 40, y))  # a second finger: no box, but a pinch
+    touch("touchMove", (x, y), (x + 80, y))
+    touch("touchEnd")
+    viewer.settle()
+    assert viewer.data("regions") == "2"
+    assert viewer.number("zoom") > fit
+    viewer.choose("eight bit")
+
     assert viewer.canvas.evaluate("c => getComputedStyle(c).touchAction") == "none"
     assert viewer.root.evaluate("r => getComputedStyle(r).touchAction") == "auto"
-    for button in viewer.root.locator(".tools :is(button, select)").all():
+    for button in viewer.root.locator(".tools :is(button, select):visible").all():
         box = button.bounding_box()
         assert box
         assert min(box["width"], box["height"]) >= 40
@@ -452,25 +615,39 @@ def test_a_film_that_cannot_be_unpacked_is_said_in_words(page: Page, url: str) -
 def test_packing_is_lossless_and_fast() -> None:
     rng = np.random.default_rng(0)
     film = rng.integers(0, 4096, (120, 150), dtype=np.uint16)
-    film_bytes = _parts(pack(film, (0, 4095), None, film_id="lossless"))[0]
+    film_bytes = _parts(pack(film, (0, 4095), {}, film_id="lossless"))[0]
     raw = np.frombuffer(zlib.decompress(film_bytes), np.uint8).reshape(2, *film.shape)
     rows = raw[0].astype(np.uint16) | (raw[1].astype(np.uint16) << 8)
     assert np.array_equal(np.cumsum(rows, axis=0, dtype=np.uint16), film)
 
     big = np.clip(rng.normal(120, 30, FILM_SIZE_PX[::-1]), 0, 255).astype(np.uint8)
     start = time.process_time()
-    pack(big, (0, 255), np.ones((14, 14), np.float32), film_id="fast")
+    pack(big, (0, 255), {"heat": np.ones((14, 14), np.float32)}, film_id="fast")
     first = time.process_time() - start
     start = time.process_time()
-    pack(big, (0, 255), np.ones((14, 14), np.float32), film_id="fast")
+    pack(big, (0, 255), {"heat": np.ones((14, 14), np.float32)}, film_id="fast")
     assert first < 0.2  # seconds of the processor; about .03 are usual
     assert time.process_time() - start < first / 2, "packed again"
 
 
 def test_same_film_id_never_shows_another_film() -> None:
     films = [np.full((64, 64), value, np.uint8) for value in (10, 200)]
-    first, second = (_parts(pack(film, (0, 255), None, film_id="same"))[0] for film in films)
+    first, second = (_parts(pack(film, (0, 255), {}, film_id="same"))[0] for film in films)
     assert first != second
+
+
+@pytest.mark.parametrize("film_shape", [(224, 224), (448, 896)])
+def test_the_outline_lies_where_the_mask_ends(film_shape: tuple[int, int]) -> None:
+    mask = np.zeros((224, 224), bool)
+    mask[60:160, 30:90] = mask[60:160, 140:200] = True
+    found = []
+    for line in outline(mask, film_shape).split("M")[1:]:
+        points = np.array(line.removesuffix("Z").split(), float).reshape(-1, 2)  # x, y
+        points *= 224 / np.array(film_shape[::-1])
+        found.append([*points.min(axis=0), *points.max(axis=0)])
+    expected = [[30, 60, 90, 160], [140, 60, 200, 160]]
+    assert np.array(sorted(found)) == pytest.approx(np.array(expected), abs=0.6)
+    assert outline(np.zeros((224, 224), bool), film_shape) == ""
 
 
 def test_shrink_keeps_small_films_and_averages_large_ones() -> None:
@@ -485,19 +662,19 @@ def test_shrink_keeps_small_films_and_averages_large_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("film", "window", "heatmap", "error", "words"),
+    ("changed", "error", "words"),
     [
-        (np.zeros((4, 4, 3), np.uint8), (0, 1), None, ValueError, "shape"),
-        (np.zeros((4, 4), np.float32), (0, 1), None, TypeError, "uint8 or uint16"),
-        (np.zeros((4, 4), np.uint8), (9, 9), None, ValueError, "low < high"),
-        (np.zeros((4, 4), np.uint8), (0, 1), np.zeros(4), ValueError, "heatmap"),
+        ({"film": np.zeros((4, 4, 3), np.uint8)}, ValueError, "shape"),
+        ({"film": np.zeros((4, 4), np.float32)}, TypeError, "uint8 or uint16"),
+        ({"window": (9, 9)}, ValueError, "low < high"),
+        ({"heatmaps": {"heat": np.zeros(4)}}, ValueError, "heatmap"),
+        ({"lungs": np.zeros((4, 4), np.uint8)}, ValueError, "lungs"),
     ],
 )
-def test_wrong_arguments_are_refused(
-    film: np.ndarray, window: tuple, heatmap: np.ndarray | None, error: type, words: str
-) -> None:
+def test_wrong_arguments_are_refused(changed: dict, error: type, words: str) -> None:
+    right = {"film": np.zeros((4, 4), np.uint8), "window": (0, 1), "heatmaps": {}}
     with pytest.raises(error, match=words):
-        pack(film, window, heatmap)
+        pack(**{**right, **changed})
 
 
 def _parts(packed: bytes) -> list[bytes]:

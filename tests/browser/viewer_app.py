@@ -1,5 +1,7 @@
 """A small app around the viewer, for `test_viewer.py`: a drawn chest, no patient."""
 
+import json
+
 import numpy as np
 import streamlit as st
 
@@ -37,7 +39,14 @@ def draw_heat(size_px: int = 14) -> np.ndarray:
     return np.clip(heat, 0, 1)
 
 
-FILMS = ("eight bit", "twelve bit", "no evidence", "no verdict", "large")
+def draw_lungs(size_px: int = 96) -> np.ndarray:
+    """Two ellipses where the lungs are: (size_px, size_px) bool."""
+    y, x = (np.mgrid[0:size_px, 0:size_px] + 0.5) / size_px * 2 - 1
+    return np.hypot((abs(x) - 0.4) / 0.28, (y + 0.02) / 0.6) < 1
+
+
+FILMS = ("eight bit", "twelve bit", "two maps", "no evidence", "no verdict", "large", "to mark")
+MARK = {"kind": "box", "points": [[0.1, 0.2], [0.3, 0.5]]}  # one that is there at first
 
 st.set_page_config(page_title="Viewer", layout="wide")
 st.session_state.runs = st.session_state.get("runs", 0) + 1
@@ -48,17 +57,31 @@ middle.html(f"runs <span data-testid='runs'>{st.session_state.runs}</span>")
 
 chest = draw_chest()
 film, window = (chest * 255).astype(np.uint8), (0.0, 255.0)
-heatmap: np.ndarray | None = draw_heat()
+heatmaps = {"Grad-CAM": draw_heat()}
+lungs: np.ndarray | None = draw_lungs()
 empty = NO_EVIDENCE
 if chosen == "twelve bit":
     film, window = (chest * 4095).astype(np.uint16), (200.0, 3500.0)
     film[600, 750] = 2748  # 0xABC: the test reads it back
+elif chosen == "two maps":
+    heatmaps["finer"] = np.fliplr(draw_heat(28))
 elif chosen == "no evidence":
-    heatmap = np.zeros((14, 14), np.float32)
+    heatmaps = {"Grad-CAM": np.zeros((14, 14), np.float32)}
 elif chosen == "no verdict":
-    heatmap, empty = None, "Refused, so no heatmap."
+    heatmaps, lungs, empty = {}, None, "Refused, so no heatmap."
 elif chosen == "large":
     film = np.repeat(np.repeat(film, 2, axis=0), 2, axis=1)
-note = "drawn, no patient"
-viewer(film, window, heatmap, key="viewer", film_id=chosen, note=note, empty=empty)
+drawn = viewer(
+    film,
+    window,
+    heatmaps,
+    key="viewer",
+    film_id=chosen,
+    lungs=lungs,
+    note="drawn, no patient",
+    empty=empty,
+    drawing="first" if chosen == "to mark" else "",
+    regions=[MARK] if chosen == "to mark" else [],
+)
+st.html(f"<p data-testid='drawn'>{json.dumps(drawn)}</p>")
 st.write("Below the viewer.")

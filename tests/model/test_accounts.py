@@ -154,7 +154,8 @@ def test_a_deactivated_account_is_out_at_once(database: str):
     assert accounts.current("ann") == Actor("ann", "clinician")
     accounts.deactivate(ADMIN, "ann")
     assert accounts.current("ann") is None
-    assert "Check both" in refused("ann", PASSWORD)
+    assert "deactivated" in refused("ann", PASSWORD)
+    assert "Check both" in refused("ann")
     assert not accounts.any_accounts()
     accounts.activate(ADMIN, "ann")
     assert accounts.authenticate("ann", PASSWORD).name == "ann"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.metrics import Estimate, natural_numbers, wilson
-from model.prediction import Decision
+from model.prediction import Decision, Gate, Prediction
 from pages.shared import drawing
 from pages.shared.services import Consequences
 
@@ -180,3 +180,36 @@ def test_a_file_name_is_no_markdown(name: str) -> None:
     shown = drawing.plain(name)
     assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown) == name
     assert not re.search(r"(?<!\\)(\\\\)*[*_\[\]$:`<|]", re.sub(r"\\.", "", shown))
+
+
+@pytest.mark.parametrize(
+    ("share", "area", "says", "warns"),
+    [
+        (0.614, 0.23, "61 % of the heat lies in the lungs, which cover 23 % of the film.", False),
+        (0.12, 0.3, "12 % of the heat lies in the lungs, which cover 30 % of the film.", True),
+        (0.3, 0.3, "30 % of the heat lies in the lungs, which cover 30 % of the film.", False),
+        (0.0, 0.3, "0 % of the heat lies in the lungs, which cover 30 % of the film.", True),
+        (None, 0.3, "", False),
+        (float("nan"), 0.3, "", False),
+        (None, None, "Lungs not found", False),
+    ],
+)
+def test_heat_outside_of_the_lungs_is_warned_of(
+    share: float | None, area: float | None, says: str, warns: bool
+) -> None:
+    lungs = None if area is None else np.ones((4, 4), bool)
+    heat = np.ones((4, 4), np.float32)
+    prediction = Prediction(
+        0.7,
+        0.9,
+        heat,
+        Gate("accepted", 0, ""),
+        "v1",
+        lungs=lungs,
+        heat_in_lungs=share,
+        lungs_area=area,
+    )
+    shown = words(drawing.heat_in_lungs(prediction))
+    assert says in shown
+    assert bool(shown) == bool(says)
+    assert ("mostly outside the lungs: do not rely on it" in shown) == warns

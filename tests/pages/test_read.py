@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from model import config
+from model import audit, config
+from model.access import Actor
+from model.errors import StoreError
+from model.prediction import Gate
 from pages.shared import drawing, services
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +118,22 @@ class Read:
         assert not self.at.exception
         return [unescaped(error.value) for error in self.at.error]
 
+    @property
+    def warnings(self) -> list[str]:
+        return [warning.value for warning in self.at.warning]
+
+    @property
+    def facts(self) -> str:
+        [facts] = [caption.value for caption in self.at.caption if " px · " in caption.value]
+        return facts
+
+    def overrule(self) -> "Read":
+        """Both steps, for the film that is shown."""
+        self.at.checkbox[0].check().run()
+        [button] = [b for b in self.at.button if b.label == "Read against the refusal"]
+        button.click().run()
+        return self
+
     def _markdown(self) -> list[str]:
         return [element.value for element in self.at.markdown]
 
@@ -139,13 +159,23 @@ def small_film(width: int) -> bytes:
     return cv2.imencode(".png", cv2.resize(film, (width, 100)))[1].tobytes()
 
 
-def colour_photograph() -> bytes:
+def colour_photograph(seed: int = 3) -> bytes:
     y, x = np.mgrid[:240, :320] / 240
-    noise = np.random.default_rng(3).normal(0, 0.05, (240, 320, 3))
+    noise = np.random.default_rng(seed).normal(0, 0.05, (240, 320, 3))
     rgb = np.stack([x / 1.4, y, 1 - x / 1.4], axis=-1) + noise  # (H, W, 3)
     file = io.BytesIO()
     Image.fromarray((255 * np.clip(rgb, 0, 1)).astype(np.uint8)).save(file, "JPEG", quality=92)
     return file.getvalue()
+
+
+def blank() -> bytes:
+    return cv2.imencode(".png", np.full((300, 260), 90, np.uint8))[1].tobytes()
+
+
+def overrules() -> list[audit.Entry]:
+    """What the audit trail says of overruled gates, newest first."""
+    entries = audit.entries(Actor("tester", "admin"))
+    return [entry for entry in entries if entry.action == "gate overruled"]
 
 
 def default_threshold() -> float:
@@ -238,9 +268,133 @@ def test_a_colour_photograph_is_refused_with_the_reason(page: Read, classifier: 
     assert page.probability == ""
     assert not page.at.slider
     assert not page.at.get("download_button")
-    assert page.film["heat_size"] is None
+    assert page.film["heats"] == []
     assert page.film["empty"] == "Refused, so no heatmap."
     assert classifier.num_passes == passes
+
+
+@pytest.fixture
+def unusual(classifier: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The gate finds every film unusual, for this reason."""
+    predict, reason = classifier.predict, "The film is brighter than those it was trained on."
+
+    def find_unusual(_: Any, *args: Any, **options: Any) -> Any:
+        gate = Gate("unusual", 2.5, reason)
+        return [replace(prediction, gate=gate) for prediction in predict(*args, **options)]
+
+    monkeypatch.setattr(type(classifier), "predict", find_unusual)
+    return reason
+
+
+def test_an_unusual_film_has_its_probability_under_a_warning(page: Read, unusual: str) -> None:
+    page.sample("pneumonia-1.jpg")
+    [warning] = page.warnings
+    assert unusual in warning
+    assert "The figures below were measured on other films." in warning
+    assert page.probability
+    assert page.verdict
+    assert "gate: unusual" in page.facts
+    order = [element.type for element in page.at.main]
+    assert order.index("warning") < order.index("markdown")  # the first is the verdict
+    assert page.film["note"] == "synthetic"
+
+
+def test_a_refusal_is_overruled_in_two_steps_and_recorded(page: Read, classifier: Any) -> None:
+    recorded, passes = len(overrules()), classifier.num_passes
+    page.upload(holiday__jpg=colour_photograph())
+    [button] = [b for b in page.at.button if b.label == "Read against the refusal"]
+    assert button.disabled
+    page.at.checkbox[0].check().run()
+    assert page.probability == ""
+    assert len(overrules()) == recorded
+    assert classifier.num_passes == passes
+
+    page.overrule()
+    assert page.errors == []
+    assert classifier.num_passes == passes + 1
+    [reading] = page.readings.values()
+    assert reading.prediction
+    assert page.probability == html.unescape(drawing.probability(reading.prediction.probability))
+    assert page.verdict
+    assert len(page.film["heats"]) == 1
+    entry = overrules()[0]
+    assert (entry.actor, entry.subject) == ("visitor", reading.id)
+    assert entry.details["status"] == "refused"
+    assert "colour picture" in entry.details["reason"]
+    assert entry.details["model_version"] == services.bundle().model_version
+
+    page.slide(0.2).go("about").go("read").slide(0.9)
+    [warning] = page.warnings
+    assert "Read against the gate's refusal" in warning
+    assert "colour picture" in warning
+    assert page.film["note"] == "read against the gate's refusal"
+    assert "gate: refused, overruled" in page.facts
+    assert len(overrules()) == recorded + 1
+
+
+def test_overruling_counts_for_one_image(page: Read) -> None:
+    page.upload(first__jpg=colour_photograph(), second__jpg=colour_photograph(seed=4))
+    page.at.checkbox[0].check().run()
+    page.choose("second.jpg")
+    assert not page.at.checkbox[0].value
+    page.choose("first.jpg").overrule()
+    assert page.probability
+    recorded = len(overrules())
+    for title, read in (("second.jpg", False), ("first.jpg", True), ("second.jpg", False)):
+        page.choose(title)
+        assert bool(page.probability) == read
+        assert any("Refused" in warning for warning in page.warnings) != read
+    page.sample("normal-1.jpg")
+    assert page.warnings == []
+    assert page.film["note"] == "synthetic"
+    # The same file once more is another reading.
+    page.upload(again__jpg=colour_photograph())
+    assert page.probability == ""
+    assert len(overrules()) == recorded
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (StoreError("a disk", "a full one", "Free some space."), "Free some space."),
+        (RuntimeError("secret"), "Ask the administrator"),
+    ],
+)
+def test_what_cannot_be_recorded_is_not_read(
+    page: Read,
+    classifier: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    words: str,
+) -> None:
+    def fail(*_: Any, **details: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(audit, "record", fail)
+    passes = classifier.num_passes
+    page.upload(blank__png=blank()).overrule()
+    [sentence] = page.errors
+    assert "could not be recorded, so the image was not read" in sentence
+    assert words in sentence
+    assert "secret" not in sentence
+    assert page.probability == ""
+    assert page.film["heats"] == []
+    assert classifier.num_passes == passes
+    monkeypatch.undo()  # the disk has space again
+    page.overrule()
+    assert page.errors == []
+    assert page.probability
+
+
+def test_the_share_of_the_heat_in_the_lungs_is_shown(page: Read) -> None:
+    page.sample("pneumonia-1.jpg")
+    [reading] = page.readings.values()
+    prediction = reading.prediction
+    assert prediction
+    assert prediction.heat_in_lungs
+    assert f"{100 * prediction.heat_in_lungs:.0f} % of the heat lies in the lungs" in page.text
+    assert f"which cover {100 * prediction.lungs_area:.0f} % of the film" in page.text
+    assert page.film["lungs"].count("M") == 2  # two outlines
 
 
 def test_the_slider_moves_everything_that_depends_on_the_threshold(page: Read) -> None:
@@ -423,8 +577,9 @@ def copied_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     folder = tmp_path / "bundle"
     folder.mkdir()
     bundle = services.bundle()
-    for file in (bundle.folder / "bundle.json", bundle.weights):
-        shutil.copy(file, folder)
+    for file in bundle.folder.iterdir():
+        if file.is_file():
+            shutil.copy(file, folder)
     monkeypatch.setenv("XRAY_BUNDLE", str(folder))
     _forget()
     yield folder
@@ -446,7 +601,7 @@ def test_weights_with_one_wrong_bit_give_no_verdict(copied_bundle: Path) -> None
     assert str(copied_bundle) not in sentence
     assert page.verdict == ""
     assert page.probability == ""
-    assert page.film["heat_size"] is None
+    assert page.film["heats"] == []
 
 
 def test_without_a_bundle_the_film_is_shown_and_no_verdict(copied_bundle: Path) -> None:

@@ -1,25 +1,30 @@
-// The X-ray viewer: film and heatmap on one canvas, for Streamlit components v2.
+// The X-ray viewer: film and heatmaps on one canvas, for Streamlit components v2.
 //
-// Nothing the reader does is sent to the server, so it never causes a script run. Streamlit calls
-// the default export again at reruns; what was set is kept per key in `memory`, and the film is
-// unpacked again only if it is another one. Positions are film pixels unless named otherwise.
+// Nothing the reader does is sent to the server, so it never causes a script run, save what is
+// drawn where the page asks for it. Streamlit calls the default export again at reruns; what was
+// set is kept per key in `memory`, and the film is unpacked again only if it is another one.
+// Positions are film pixels unless named otherwise; those of regions are 0..1 of the film.
 //
-// Sections: payload, film, heatmap, geometry, painting, controls, input, mount.
+// Sections: payload, layers, geometry, painting, controls, drawing, input, mount.
 
 const OF_THE_FILM = { fit: true, zoom: 1, x: 0, y: 0, preset: "delivered", window: null, invert: false };
-const OF_THE_READER = { overlay: true, opacity: 0.55, colormap: "inferno", layout: "overlaid" };
+const OF_THE_READER = {
+  overlay: true, map: 0, opacity: 0.55, colormap: "inferno", layout: "overlaid", lungs: false,
+};
 const ZOOM_STEP = 1.25;
 const MAX_ZOOM = 32; // CSS pixels for one film pixel
 const SHARP_FROM = 3; // above this zoom single pixels are shown as squares
-const HEAT_GRID_PX = 512; // long side of the interpolated heatmap; smoother than the eye resolves
 const HEAT_FROM = 0.05; // below: not drawn
 const HEAT_FULL = 0.5; // from here: at the opacity of the slider
+const MAX_REGIONS = 50; // this and the next as in model/reviews.py
+const MAX_POINTS = 500;
+const SMALLEST = 5; // CSS pixels; less is a click
+const LUNGS = "#8ff0e4", REGION = "#fff"; // colours that no heat has
 
 const memory = new Map(); // key -> what the reader set; outlives reruns and changes of page
 const mounted = new WeakMap(); // parentElement -> viewer
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
-const mix = (a, b, part) => a + (b - a) * part;
 
 // ---- Payload: see pages/shared/viewer/__init__.py ------------------------------------------
 
@@ -27,8 +32,8 @@ function unpack(bytes) {
   const headerLength = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   let at = 4 + headerLength;
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, at)));
-  const parts = header.parts.map((length) => bytes.subarray(at, (at += length)));
-  return { header, packedFilm: parts[0], heat: parts[1], colormaps: parts[2] };
+  const [film, colormaps, ...heats] = header.parts.map((length) => bytes.subarray(at, (at += length)));
+  return { header, film, colormaps, heats };
 }
 
 async function inflate(bytes) {
@@ -49,85 +54,47 @@ function restoreValues(raw, width, height, bits) {
   return values;
 }
 
-// ---- Film ----------------------------------------------------------------------------------
+// ---- Layers: the film, and each heatmap on a grid finer than the eye resolves -------------------
 
-async function openFilm(header, packed) {
-  const [width, height] = header.shown;
-  const values = restoreValues(await inflate(packed), width, height, header.bits);
-  const [low, high] = percentiles(values, header.bits, [0.005, 0.995]);
-  const range = Math.max(1, high - low);
+async function openLayer(packed, [width, height], bits) {
+  if (!width) return null; // a heatmap without evidence
+  const levels = restoreValues(await inflate(packed), width, height, bits);
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d");
-  return {
-    values, bits: header.bits, range, canvas, context,
-    pixels: context.createImageData(width, height),
-    windows: { // the definitions are stated to the reader in the help
-      delivered: header.window,
-      auto: [low, low + range],
-      lung: [low, low + 0.6 * range],
-      bone: [low + 0.4 * range, low + range],
-    },
-  };
+  return { levels, width, height, bits, canvas, context, pixels: context.createImageData(width, height) };
 }
 
-function percentiles(values, bits, fractions) {
-  const counts = new Uint32Array(2 ** bits);
-  for (let i = 0; i < values.length; i++) counts[values[i]]++;
-  return fractions.map((fraction) => {
-    let value = 0;
-    for (let left = fraction * values.length; value < counts.length - 1; value++) {
-      left -= counts[value];
-      if (left <= 0) break;
-    }
-    return value;
+// u, v: 0..1 over the film.
+function levelAt({ levels, width, height }, u, v) {
+  return levels[Math.floor(v * height) * width + Math.floor(u * width)];
+}
+
+// One table look-up for each pixel, and only when `wanted`, which names the table, has changed.
+function render(layer, wanted, colourOf) {
+  if (layer.rendered === wanted) return;
+  const { levels } = layer;
+  const table = new Uint32Array(2 ** layer.bits).map((_, level) => colourOf(level)); // ABGR
+  const out = new Uint32Array(layer.pixels.data.buffer);
+  for (let i = 0; i < out.length; i++) out[i] = table[levels[i]];
+  layer.context.putImageData(layer.pixels, 0, 0);
+  layer.rendered = wanted;
+}
+
+function renderFilm(view) {
+  const { film, state: { invert } } = view;
+  const [low, high] = windowOf(view);
+  render(film, `${low},${high},${invert}`, (value) => {
+    const grey = Math.round(clamp((value - low) / (high - low), 0, 1) * 255);
+    return 0xff000000 | ((invert ? 255 - grey : grey) * 0x010101);
   });
 }
 
-// One table look-up for each pixel, and only when the window has changed.
-function renderFilm(film, [low, high], invert) {
-  const wanted = `${low},${high},${invert}`;
-  if (film.rendered === wanted) return;
-  const table = new Uint32Array(2 ** film.bits);
-  for (let value = 0; value < table.length; value++) {
-    const grey = Math.round(clamp((value - low) / (high - low), 0, 1) * 255);
-    table[value] = 0xff000000 | ((invert ? 255 - grey : grey) * 0x010101); // ABGR
-  }
-  const { values } = film;
-  const out = new Uint32Array(film.pixels.data.buffer);
-  for (let i = 0; i < out.length; i++) out[i] = table[values[i]];
-  film.context.putImageData(film.pixels, 0, 0);
-  film.rendered = wanted;
-}
-
-// ---- Heatmap -------------------------------------------------------------------------------
-
-function openHeat(header, bytes, revision) {
-  const [width, height] = header.heat_size;
-  const heat = { revision, width, height, values: new Float32Array(bytes.slice().buffer) };
-  const [filmWidth, filmHeight] = header.size;
-  const scale = HEAT_GRID_PX / Math.max(filmWidth, filmHeight);
-  const gridWidth = Math.max(1, Math.round(filmWidth * scale));
-  const gridHeight = Math.max(1, Math.round(filmHeight * scale));
-  heat.levels = new Uint8Array(gridWidth * gridHeight);
-  for (let row = 0, i = 0; row < gridHeight; row++) {
-    for (let column = 0; column < gridWidth; column++, i++) {
-      heat.levels[i] = Math.round(255 * heatAt(heat, (column + 0.5) / gridWidth, (row + 0.5) / gridHeight));
-    }
-  }
-  heat.canvas = Object.assign(document.createElement("canvas"), { width: gridWidth, height: gridHeight });
-  return heat;
-}
-
-// Bilinear, pixel centres at one half, edges held; u, v are 0..1 over the film. Values are
-// interpolated, not colours: mixed colours would be ones that the scale does not have.
-function heatAt({ width, height, values }, u, v) {
-  const x = clamp(u * width - 0.5, 0, width - 1);
-  const y = clamp(v * height - 0.5, 0, height - 1);
-  const left = Math.floor(x), top = Math.floor(y);
-  const right = Math.min(left + 1, width - 1), bottom = Math.min(top + 1, height - 1);
-  const above = mix(values[top * width + left], values[top * width + right], x - left);
-  const below = mix(values[bottom * width + left], values[bottom * width + right], x - left);
-  return mix(above, below, y - top);
+function renderHeat(view) {
+  const colours = coloursOf(view);
+  render(view.heat, view.state.colormap, (level) => {
+    const [red, green, blue] = colours.subarray(3 * level, 3 * level + 3);
+    return (Math.round(255 * heatAlpha(level / 255)) << 24) | (blue << 16) | (green << 8) | red;
+  });
 }
 
 // Strong heat covers, faint heat lets the film through: a smooth step from HEAT_FROM to HEAT_FULL.
@@ -136,24 +103,9 @@ function heatAlpha(value) {
   return part * part * (3 - 2 * part);
 }
 
-function renderHeat(heat, name, colours) {
-  if (heat.rendered === name) return;
-  const table = new Uint32Array(256);
-  for (let level = 0; level < 256; level++) {
-    const [red, green, blue] = colours.subarray(3 * level, 3 * level + 3);
-    table[level] = (Math.round(255 * heatAlpha(level / 255)) << 24) | (blue << 16) | (green << 8) | red;
-  }
-  const context = heat.canvas.getContext("2d");
-  const pixels = context.createImageData(heat.canvas.width, heat.canvas.height);
-  const out = new Uint32Array(pixels.data.buffer);
-  for (let i = 0; i < out.length; i++) out[i] = table[heat.levels[i]];
-  context.putImageData(pixels, 0, 0);
-  heat.rendered = name;
-}
-
-function coloursOf(view, name = view.state.colormap) {
-  const start = 768 * view.header.colormaps.indexOf(name);
-  return view.colormaps.subarray(start, start + 768);
+function coloursOf({ state, header, colormaps }) {
+  const start = 768 * header.colormaps.indexOf(state.colormap);
+  return colormaps.subarray(start, start + 768);
 }
 
 // ---- Geometry: all panels show the same zoom and the same film point in their middle ---------
@@ -251,10 +203,10 @@ function measure(view) {
 }
 
 function paint(view) {
-  const { context, state, film, heat, box, panels } = view;
+  const { context, box, panels } = view;
   settle(view);
-  renderFilm(film, windowOf(view), state.invert);
-  if (heat) renderHeat(heat, state.colormap, coloursOf(view));
+  renderFilm(view);
+  if (view.heat) renderHeat(view);
   context.setTransform(box.ratio, 0, 0, box.ratio, 0, 0);
   context.clearRect(0, 0, box.width, box.height);
   for (const panel of panels) paintPanel(view, panel);
@@ -280,8 +232,15 @@ function paintPanel(view, panel) {
     context.imageSmoothingQuality = "low"; // already smooth, and cheap without a graphics card
     context.globalAlpha = state.opacity;
     context.drawImage(heat.canvas, ...at);
+    context.globalAlpha = 1;
   }
   if (view.panels.length > 1) paintCaption(view, panel);
+  context.translate(at[0], at[1]);
+  context.scale(state.zoom, state.zoom);
+  if (!view.peek) stroke(context, regionsPath(view), REGION, state.zoom);
+  if (panel.heat && state.lungs && !view.peek) {
+    stroke(context, view.header.lungs, LUNGS, state.zoom);
+  }
   context.restore();
 }
 
@@ -290,7 +249,6 @@ function paintCaption(view, panel) {
   const heat = state.overlay && !peek ? "Film with heatmap" : "Film, heatmap off";
   const text = panel.heat ? heat : "Film";
   const left = panel.left + 10, bottom = panel.top + panel.height - 10;
-  context.globalAlpha = 1;
   context.font = `12px ${view.font}`;
   context.fillStyle = "rgb(5 6 8 / 72%)";
   context.fillRect(left, bottom - 22, context.measureText(text).width + 16, 22);
@@ -305,14 +263,14 @@ function paintTwinPointer(view) {
   const from = panelAt(view, pointer);
   const to = panels.find((panel) => panel !== from);
   const x = pointer.x - from.left + to.left, y = pointer.y - from.top + to.top;
-  for (const [style, lineWidth] of [["#000", 4], ["#8ff0e4", 2]]) {
-    Object.assign(context, { strokeStyle: style, lineWidth });
-    context.beginPath();
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      context.moveTo(x + 5 * dx, y + 5 * dy);
-      context.lineTo(x + 12 * dx, y + 12 * dy);
-    }
-    context.stroke();
+  stroke(context, `M${x + 5} ${y}h7M${x - 5} ${y}h-7M${x} ${y + 5}v7M${x} ${y - 5}v-7`, LUNGS);
+}
+
+// Light on dark, to be seen on any film.
+function stroke(context, path, colour, zoom = 1) {
+  for (const [strokeStyle, lineWidth] of [["#000", 4], [colour, 2]]) {
+    Object.assign(context, { strokeStyle, lineWidth: lineWidth / zoom });
+    context.stroke(new Path2D(path));
   }
 }
 
@@ -324,22 +282,25 @@ const percent = (part) => `${Math.round(100 * part)} %`;
 function showState(view) {
   const { root, el, state, heat, header } = view;
   const [low, high] = windowOf(view);
+  const lungs = Boolean(header.lungs) && state.lungs;
   const overlay = !heat ? "none" : state.overlay && !view.peek ? "on" : "off";
   Object.assign(root.dataset, {
     zoom: state.zoom, panX: state.x, panY: state.y, window: `${low},${high}`, preset: state.preset,
     invert: state.invert, overlay, opacity: state.opacity, colormap: state.colormap,
-    layout: state.layout, filmId: header.film_id, ready: true,
+    layout: state.layout, lungs, map: header.heats[view.map]?.name ?? "", filmId: header.film_id, ready: true,
+    tool: state.tool, regions: state.regions.length,
   });
   const isSide = view.panels.length > 1;
   const pressed = {
-    overlay: Boolean(heat) && state.overlay, invert: state.invert, overlaid: !isSide, side: isSide,
-    help: !el.help.hidden, full: isFull(view),
+    overlay: Boolean(heat) && state.overlay, invert: state.invert, lungs, overlaid: !isSide, side: isSide,
+    help: !el.help.hidden, full: isFull(view), box: state.tool === "box", outline: state.tool === "outline",
   };
   for (const [name, on] of Object.entries(pressed)) view.buttons[name].setAttribute("aria-pressed", on);
   el.opacity.value = 100 * state.opacity;
   el.opacityText.textContent = percent(state.opacity);
   el.zoomText.textContent = percent(state.zoom);
   el.colormap.value = state.colormap;
+  el.map.selectedIndex = view.map;
   el.preset.value = state.preset;
   const [centre, width] = [(low + high) / 2, high - low];
   el.windowText.textContent = `${figure(low)} to ${figure(high)} (C ${figure(centre)} W ${figure(width)})`;
@@ -351,11 +312,9 @@ function showReadout(view) {
   let texts = ["-", "-", "-", "-"];
   const at = view.pointer && toFilm(view, view.pointer);
   if (at && at.x >= 0 && at.y >= 0 && at.x < width && at.y < height) {
-    const column = Math.floor((at.x / width) * film.canvas.width);
-    const row = Math.floor((at.y / height) * film.canvas.height);
-    const value = film.values[row * film.canvas.width + column];
-    const warm = heat ? heatAt(heat, at.x / width, at.y / height).toFixed(2) : "none";
-    texts = [Math.floor(at.x), Math.floor(at.y), value, warm];
+    const [u, v] = [at.x / width, at.y / height];
+    const warm = heat ? (levelAt(heat, u, v) / 255).toFixed(2) : "none";
+    texts = [Math.floor(at.x), Math.floor(at.y), levelAt(film, u, v), warm];
   }
   ["x", "y", "value", "heatValue"].forEach((name, i) => (el[name].textContent = texts[i]));
 }
@@ -372,7 +331,7 @@ function showLegend(view) {
 
 // What belongs to the film and not to the reader's settings.
 function showFilmFacts(view) {
-  const { root, el, header, heat } = view;
+  const { root, el, buttons, header, heat } = view;
   const [width, height] = header.size;
   const smaller = header.shown[0] < width ? `, shown as area means of ${header.shown.join(" × ")}` : "";
   root.style.setProperty("--height", `${header.height_px}px`);
@@ -382,15 +341,102 @@ function showFilmFacts(view) {
   el.verdict.textContent = heat ? "" : header.empty;
   const label = `Chest X-ray, ${width} by ${height} pixels, ${heat ? "with heatmap" : "without heatmap"}.`;
   el.canvas.setAttribute("aria-label", `${label} Press question mark for the keys.`);
-  for (const control of root.querySelectorAll(".tools .heat :is(button, input, select), [data-do=side]")) {
-    control.disabled = !heat;
-  }
-  const options = header.colormaps.map((name) => new Option(name[0].toUpperCase() + name.slice(1), name));
-  el.colormap.replaceChildren(...options);
+  const needHeat = ".tools .heat :is(button, input, [data-el=colormap]), [data-do=side]";
+  for (const control of root.querySelectorAll(needHeat)) control.disabled = !heat;
+  buttons.lungs.disabled = !header.lungs;
+  el.drawing.hidden = el.drawingHelp.hidden = !header.drawing;
+  fillSelect(el.map, header.heats.map(({ name }) => name));
+  fillSelect(el.colormap, header.colormaps);
 }
 
-function showMessage(view, text) {
-  view.el.message.textContent = text;
+function fillSelect(select, names) {
+  select.hidden = names.length < 2;
+  select.replaceChildren(...names.map((name) => new Option(name[0].toUpperCase() + name.slice(1), name)));
+}
+
+// ---- Drawing: boxes and outlines, where the page asks for them -----------------------------------
+
+const DRAWING = {
+  box: ({ state }) => setTool(state, "box", "Box: drag over the film, or Enter for all that is in view"),
+  outline: ({ state }) => setTool(state, "outline", "Outline: drag around the place"),
+  undo: (view) => view.state.before.length && setRegions(view, view.state.before.pop(), "Undone"),
+  clear: (view) => view.state.regions.length && changeRegions(view, [], "Cleared"),
+};
+
+function setTool(state, tool, sentence) {
+  state.tool = state.tool === tool ? "" : tool;
+  return state.tool ? sentence : "Drawing ended";
+}
+
+function regionsPath({ state, path, header: { size: [width, height] } }) {
+  const shown = path ? [...state.regions, { kind: state.tool, points: path.points }] : state.regions;
+  return shown.map(({ kind, points }) => {
+    const [[x, y], ...rest] = points.map(([u, v]) => [u * width, v * height]);
+    if (kind === "box" && rest.length) return `M${x} ${y}H${rest[0][0]}V${rest[0][1]}H${x}Z`;
+    return `M${x} ${y}${rest.map(([a, b]) => `L${a} ${b}`).join("")}Z`;
+  }).join("");
+}
+
+// The panel where a path began holds to its end: beside it lies another copy of the film.
+function shareAt(view, point, panel) {
+  const at = toFilm(view, point, panel);
+  return [at.x, at.y].map((value, i) => Number(clamp(value / view.header.size[i], 0, 1).toFixed(5)));
+}
+
+function beginPath(view, at) {
+  const panel = panelAt(view, at);
+  view.path = { panel, last: at, points: [shareAt(view, at, panel)] };
+}
+
+function goOn(view, at) {
+  const { path, state } = view;
+  if (Math.hypot(at.x - path.last.x, at.y - path.last.y) < (state.tool === "box" ? 0 : SMALLEST)) return;
+  const point = shareAt(view, at, path.panel);
+  path.last = at;
+  path.points = state.tool === "box" ? [path.points[0], point] : [...path.points, point];
+  schedule(view);
+}
+
+function endPath(view) {
+  const { path: { points }, state } = view;
+  view.path = null;
+  schedule(view); // takes away what is too small
+  if (state.tool === "box") addBox(view, ...points);
+  else if (points.length > 2) {
+    const step = Math.ceil(points.length / MAX_POINTS);
+    addRegion(view, { kind: "outline", points: points.filter((_, i) => i % step === 0) });
+  }
+}
+
+function addBox(view, a, b = a) {
+  const [low, high] = [Math.min, Math.max].map((pick) => a.map((value, i) => pick(value, b[i])));
+  const isLarge = high.every((end, i) => (end - low[i]) * view.header.size[i] * view.state.zoom >= SMALLEST);
+  if (isLarge) addRegion(view, { kind: "box", points: [low, high] });
+}
+
+function boxOfView(view) {
+  const { panels: [panel] } = view;
+  const corners = [[0, 0], [panel.width, panel.height]];
+  addBox(view, ...corners.map(([x, y]) => shareAt(view, { x: panel.left + x, y: panel.top + y }, panel)));
+}
+
+function addRegion(view, region) {
+  const { regions } = view.state;
+  const isFull = regions.length >= MAX_REGIONS;
+  view.el.live.textContent = isFull ? `${MAX_REGIONS} at most`
+    : changeRegions(view, [...regions, region], `${region.kind} ${regions.length + 1} drawn`);
+}
+
+function changeRegions(view, regions, sentence) {
+  view.state.before.push(view.state.regions);
+  return setRegions(view, regions, sentence);
+}
+
+function setRegions(view, regions, sentence) {
+  view.state.regions = regions;
+  view.setStateValue("drawn", { drawing: view.header.drawing, regions });
+  schedule(view);
+  return sentence;
 }
 
 // ---- Input -----------------------------------------------------------------------------------
@@ -400,43 +446,59 @@ const ACTIONS = {
   zoomIn: (view) => zoomBy(view, ZOOM_STEP),
   zoomOut: (view) => zoomBy(view, 1 / ZOOM_STEP),
   fit: ({ state }) => { state.fit = true; return "Fit"; },
-  invert: ({ state }) => { state.invert = !state.invert; return state.invert ? "Inverted" : "Not inverted"; },
-  overlay: ({ state }) => { state.overlay = !state.overlay; return `Heatmap ${state.overlay ? "on" : "off"}`; },
+  invert: (view) => toggle(view, "invert", "Inverted", "Not inverted"),
+  overlay: (view) => toggle(view, "overlay", "Heatmap on", "Heatmap off"),
+  lungs: (view) => view.header.lungs && toggle(view, "lungs", "Outline of the lungs on", "Outline off"),
   fainter: (view) => setOpacity(view, view.state.opacity - 0.05),
   stronger: (view) => setOpacity(view, view.state.opacity + 0.05),
   nextColormap: ({ state, header: { colormaps } }) => {
     state.colormap = colormaps[(colormaps.indexOf(state.colormap) + 1) % colormaps.length];
     return `Colour map ${state.colormap}`;
   },
+  nextMap: (view) => view.heats.length > 1 && setMap(view, (view.map + 1) % view.heats.length),
   overlaid: ({ state }) => { state.layout = "overlaid"; return "Overlaid"; },
   side: ({ state }) => { state.layout = "side"; return "Side by side"; },
   otherLayout: (view) => ACTIONS[view.state.layout === "side" ? "overlaid" : "side"](view),
-  reset: ({ state }) => { Object.assign(state, OF_THE_FILM, OF_THE_READER); return "Everything reset"; },
+  reset: (view) => {
+    Object.assign(view.state, OF_THE_FILM, OF_THE_READER);
+    showFilmFacts(view); // they depend on the map
+    return "Everything reset";
+  },
   help: toggleHelp,
   full: toggleFull,
+  ...DRAWING,
 };
 const ONLY_WITH_HEAT = ["overlay", "fainter", "stronger", "nextColormap", "otherLayout"];
 const KEYS = {
   "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", 0: "fit", f: "fit", i: "invert", o: "overlay", "[": "fainter",
-  "]": "stronger", c: "nextColormap", s: "otherLayout", r: "reset", "?": "help",
+  "]": "stronger", c: "nextColormap", m: "nextMap", l: "lungs", s: "otherLayout", r: "reset", "?": "help",
+  b: "box", p: "outline", z: "undo", Delete: "clear",
 };
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 function act(view, name) {
   if (!view.film || (!view.heat && ONLY_WITH_HEAT.includes(name))) return;
+  if (name in DRAWING && !view.header.drawing) return;
   const sentence = ACTIONS[name](view);
   if (typeof sentence === "string") view.el.live.textContent = sentence;
   schedule(view);
 }
 
+function toggle({ state }, name, on, off) {
+  state[name] = !state[name];
+  return state[name] ? on : off;
+}
+
+function setMap(view, index) {
+  view.state.map = index;
+  showFilmFacts(view);
+  schedule(view);
+  return `Heatmap ${view.header.heats[index].name}`;
+}
+
 function setOpacity({ state }, opacity) {
   state.opacity = clamp(Math.round(20 * opacity) / 20, 0, 1);
   return `Opacity ${percent(state.opacity)}`;
-}
-
-function setPreset(view, preset) {
-  Object.assign(view.state, { preset, window: null });
-  schedule(view);
 }
 
 // The film alone while a key or the button is held; `by` names which, "" ends it.
@@ -482,7 +544,11 @@ function listen(view) {
   on(el.helpClose, "click", () => act(view, "help"));
   on(el.opacity, "input", () => { setOpacity(view, el.opacity.value / 100); schedule(view); });
   on(el.colormap, "change", () => { view.state.colormap = el.colormap.value; schedule(view); });
-  on(el.preset, "change", () => setPreset(view, el.preset.value));
+  on(el.map, "change", () => setMap(view, el.map.selectedIndex));
+  on(el.preset, "change", () => {
+    Object.assign(view.state, { preset: el.preset.value, window: null });
+    schedule(view);
+  });
   on(el.peek, "pointerdown", () => setPeek(view, "pointer"));
   for (const type of ["pointerup", "pointercancel", "pointerleave", "blur"]) {
     on(el.peek, type, () => setPeek(view, ""));
@@ -513,6 +579,7 @@ function onKeyDown(view, event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (key === " " || key === "h") setPeek(view, "key");
   else if (key in ARROWS) onArrow(view, ARROWS[key], event.shiftKey);
+  else if (key === "Enter" && view.state.tool === "box") boxOfView(view);
   else if (key in KEYS) act(view, KEYS[key]);
   else return;
   event.preventDefault();
@@ -525,6 +592,7 @@ function onKeyUp(view, event) {
 
 function onEscape(view, event) {
   if (!view.el.help.hidden) act(view, "help");
+  else if (view.state.tool) act(view, view.state.tool);
   else if (view.root.classList.contains("filling")) fill(view, false);
   else return; // for the page: it may close a dialog around the viewer
   event.stopPropagation();
@@ -556,6 +624,8 @@ function onPointerDown(view, event) {
   view.fingers.set(event.pointerId, at);
   view.dragsWindow = event.button === 2 || event.shiftKey;
   view.press = { ...at, time: event.timeStamp, single: view.fingers.size === 1 };
+  view.path = null; // a second finger pinches
+  if (view.state.tool && view.press.single && !view.dragsWindow && event.button === 0) beginPath(view, at);
 }
 
 function onPointerMove(view, event) {
@@ -567,7 +637,8 @@ function onPointerMove(view, event) {
     const before = handOf(view.fingers);
     view.fingers.set(event.pointerId, to);
     const after = handOf(view.fingers);
-    if (view.fingers.size === 1 && view.dragsWindow) windowBy(view, to.x - from.x, to.y - from.y);
+    if (view.path) goOn(view, to);
+    else if (view.fingers.size === 1 && view.dragsWindow) windowBy(view, to.x - from.x, to.y - from.y);
     else {
       panBy(view, after.x - before.x, after.y - before.y);
       if (before.spread && after.spread) zoomBy(view, after.spread / before.spread, after);
@@ -590,6 +661,8 @@ function handOf(fingers) {
 // Two taps in a row fit the film; a mouse says "dblclick", a finger on touch-action none does not.
 function onPointerUp(view, event) {
   view.fingers.delete(event.pointerId);
+  if (view.path && event.type === "pointerup") endPath(view);
+  view.path = null;
   if (event.pointerType !== "touch") return;
   pointAt(view, null);
   const at = place(view, event);
@@ -609,7 +682,9 @@ function create(root) {
   const buttons = Object.fromEntries(named("data-do").map((button) => [button.dataset.do, button]));
   const view = {
     root, el, buttons, canvas: el.canvas, context: el.canvas.getContext("2d"), ended: new AbortController(),
-    fingers: new Map(), pointer: null, peek: "", film: null, heat: null, panels: [], frame: 0, calls: 0,
+    fingers: new Map(), path: null, pointer: null, peek: "", film: null, heats: [], panels: [], frame: 0, calls: 0,
+    get map() { return this.state?.map < this.heats.length ? this.state.map : 0; },
+    get heat() { return this.heats[this.map] ?? null; }, // null: no evidence
   };
   view.observer = new ResizeObserver(() => schedule(view));
   view.observer.observe(el.stage);
@@ -622,39 +697,48 @@ function destroy(view) {
   view.observer.disconnect();
   cancelAnimationFrame(view.frame);
   view.calls = Infinity; // a film that is still being unpacked finds itself out of date
-  view.film = view.heat = null;
+  view.film = null;
+  view.heats = [];
 }
 
 async function show(view, bytes, call) {
-  const { header, packedFilm, heat, colormaps } = unpack(bytes);
+  const { header, film: packed, colormaps, heats } = unpack(bytes);
   const { revision } = header;
   if (view.opened?.revision !== revision) {
     view.film = null; // never the film before under the name of this one
     view.root.dataset.ready = false;
     view.context.reset();
     view.el.verdict.textContent = view.el.note.textContent = "";
-    showMessage(view, "Opening the film");
-    view.opened = { revision, film: openFilm(header, packedFilm) };
+    view.el.message.textContent = "Opening the film";
+    view.opened = { revision, film: openLayer(packed, header.shown, header.bits) };
   }
-  const film = await view.opened.film;
+  if (view.opened.heatRevision !== header.heat_revision) {
+    view.opened.heatRevision = header.heat_revision;
+    view.opened.heats = Promise.all(heats.map((heat, i) => openLayer(heat, header.heats[i].size, 8)));
+  }
+  const [film, opened] = await Promise.all([view.opened.film, view.opened.heats]);
   if (call !== view.calls) return;
-  film.windows.delivered = header.window;
-  const heatRevision = header.heat_size && `${revision}/${header.heat_revision}`;
-  if (view.heat?.revision !== heatRevision) view.heat = heatRevision && openHeat(header, heat, heatRevision);
-  Object.assign(view, { header, colormaps, film, state: recall(header) });
+  const [low, high] = header.auto;
+  film.range = high - low;
+  film.windows = { // the definitions are stated to the reader in the help
+    delivered: header.window, auto: header.auto,
+    lung: [low, low + 0.6 * film.range], bone: [low + 0.4 * film.range, high],
+  };
+  Object.assign(view, { header, colormaps, film, heats: opened, state: recall(header) });
   showFilmFacts(view);
-  showMessage(view, "");
+  view.el.message.textContent = "";
   schedule(view);
 }
 
-function recall({ key, film_id: filmId }) {
+function recall({ key, film_id: filmId, drawing, regions }) {
   const state = memory.get(key) ?? { ...OF_THE_FILM, ...OF_THE_READER };
   if (state.filmId !== filmId) Object.assign(state, OF_THE_FILM, { filmId });
+  if (state.drawing !== drawing) Object.assign(state, { drawing, regions, before: [], tool: "" });
   memory.set(key, state);
   return state;
 }
 
-export default function mount({ data, parentElement }) {
+export default function mount({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".viewer");
   let view = mounted.get(parentElement);
   if (view?.root !== root) {
@@ -662,11 +746,12 @@ export default function mount({ data, parentElement }) {
     view = create(root);
     mounted.set(parentElement, view);
   }
+  view.setStateValue = setStateValue;
   const call = ++view.calls;
   show(view, data, call).catch((error) => {
     console.warn("X-ray viewer:", error);
-    showMessage(view, `This film cannot be shown: its data could not be unpacked (${error.message}). ` +
-      "Reload the page; if that does not help, use a current Chrome, Edge, Firefox or Safari.");
+    view.el.message.textContent = "This film cannot be shown: its data could not be unpacked " +
+      `(${error.message}). Reload the page; if that does not help, use a current Chrome, Edge, Firefox or Safari.`;
   });
   // Streamlit may clean up after an overtaken call when a later one is already showing.
   return () => {

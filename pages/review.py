@@ -1,0 +1,60 @@
+"""Clinicians' structured review of verdict and heatmap, and what came of it."""
+
+import streamlit as st
+
+from model.access import Actor
+from model.errors import PneumoscopeError
+from pages.shared import auth, frame, review_services, services
+from pages.shared.drawing import plain
+from pages.shared.review import case, dashboard, films, keys, queue
+
+TABS = ("Review", "Dashboard")
+BAND = 0.05  # about the threshold, where the reader has set none on the page Read
+AT = "The queue and the verdicts are at the threshold {:g}; the page Read an X-ray sets it."
+
+
+def page(actor: Actor) -> None:
+    """Only the open tab is computed."""
+    try:
+        services.bundle()
+        tabs = st.tabs(TABS, key="tab", bind="query-params")
+        for tab, draw in zip(tabs, (_review, dashboard.draw), strict=True):
+            if tab.open:
+                with tab:
+                    draw(actor)
+    except PneumoscopeError as error:  # no model version, or no store
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def _review(actor: Actor) -> None:
+    state = st.session_state
+    threshold = state.get("read.threshold", services.bundle().operating_point().threshold)
+    band = state.get("read.kept", {}).get("band") or BAND
+    opened = films.opened()
+    try:
+        state["review.cases"] = review_services.cases(actor, threshold, band, opened)
+    except PneumoscopeError as error:
+        if "review.cases" not in state:
+            raise
+        # The open form stays, with what was typed: only a form that is shown keeps it.
+        st.error(plain(str(error)), icon=":material/error:")
+    cases = state["review.cases"]
+    top = st.container()
+    chosen = queue.draw(cases, opened)
+    if chosen is None:
+        return
+    words, image = state.get("review.stored", ("", ""))
+    if image == chosen.image:  # until another case is opened, however often the page runs
+        top.success(words, icon=":material/check:")
+    else:
+        state.pop("review.stored", None)
+    keys.listen()
+    images = [one.image for one in cases]
+    after = images[(images.index(chosen.image) + 1) % len(images)]
+    case.draw(actor, chosen, threshold, then=lambda: queue.show(after))
+    st.caption(AT.format(threshold))
+    services.classifier_ready()  # from here on it loads
+
+
+frame.inside()
+page(auth.require("clinician"))

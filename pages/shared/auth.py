@@ -1,0 +1,230 @@
+"""Who uses this session: a visitor, a local account, or somebody a provider vouches for.
+
+    actor = auth.require("clinician")  # a page's first line after frame.inside()
+
+Without more, people sign in with local accounts (model/accounts.py). With an `[auth]` section in
+.streamlit/secrets.toml they sign in at an OpenID Connect provider instead, by `st.login`:
+
+    [auth]
+    redirect_uri = "https://xray.clinic.example/oauth2callback"
+    cookie_secret = "a long random text"
+    client_id = "pneumoscope"
+    client_secret = "..."
+    server_metadata_url = "https://login.clinic.example/.well-known/openid-configuration"
+
+    [auth.roles]  # who is what; people who are not in it are visitors
+    clinician = ["ann@clinic.example"]
+    admin = ["zoe@clinic.example"]
+    # claim = "groups"  then the two lists hold values of this claim instead of e-mail addresses
+
+Everything is recorded under the e-mail address, so it must be one that the provider has verified
+(`email_verified`). A sign-in there counts for SESSION_HOURS, on any page of that browser.
+
+A visitor's session never opens the database: whatever needs it is imported inside.
+"""
+
+import contextlib
+import logging
+import time
+from typing import Any
+
+import streamlit as st
+from streamlit.errors import StreamlitAuthError, StreamlitMissingAuthlibError
+
+from model.access import ROLES, VISITOR, Actor, may
+from model.errors import PneumoscopeError
+from pages.shared import frame
+from pages.shared.drawing import plain
+
+CHECK_SECONDS = 3  # how long a local account that was deactivated may go on
+SESSION_HOURS = 12  # a sign-in at the provider; Streamlit's cookie would last 30 days
+
+ENDED = "You were signed out: this account was deactivated, or its role was changed."
+FOR_ROLE = {"clinician": "This page is for clinicians.", "admin": "This page is for admins."}
+NO_ROLE = "Ask an admin to give you a role, or go on as a visitor: reading a film needs no account."
+EXPIRED = f"Your sign-in is older than {SESSION_HOURS} hours. Sign in again."
+NOT_VERIFIED = "Your provider has not verified your e-mail address."
+UNKNOWN = "This address has no role here."
+STAYS = "You stay signed in until you sign out, close this tab or load it anew."
+NOT_SET_UP = (
+    "The sign-in is not set up completely: ask the administrator to look into the server's log."
+)
+NO_ACCOUNTS = (
+    "There is no account yet. Who runs the server creates the first one, which makes the others "
+    "on the page Admin:"
+)
+FIRST_ACCOUNT = "python -m model users add NAME --role admin"
+NO_NEED = "To read an X-ray you need no account."
+
+_log = logging.getLogger(__name__)
+
+
+def actor() -> Actor:
+    """Who uses this session now; VISITOR if nobody is signed in, or is no longer."""
+    found = _vouched_for() if by_provider() else _account()
+    if found is None:
+        st.session_state.pop("auth.actor", None)
+        return VISITOR
+    st.session_state["auth.actor"] = found
+    return found
+
+
+def require(role: str) -> Actor:
+    """The actor of this session, if it has the role. Else says what to do and ends the run."""
+    who = actor()
+    if may(who, role):
+        return who
+    st.title("Sign in" if who == VISITOR else "Not for this account")
+    if who == VISITOR:
+        st.write(FOR_ROLE[role])
+        form()
+    else:
+        st.warning(f"{FOR_ROLE[role]} You are signed in as {plain(who.name)}, {who.role}.")
+    frame.end()
+    st.stop()
+
+
+def by_provider() -> bool:
+    """Whether people sign in with OpenID Connect: then there are no local accounts."""
+    return "is_logged_in" in st.user
+
+
+def sign_out() -> None:
+    """Ends the sign-in, at the provider too; the next person finds none of its films."""
+    at_provider = by_provider() and st.user.get("is_logged_in")
+    st.session_state.clear()
+    if at_provider:
+        st.logout()
+
+
+def form() -> None:
+    """Name and password, or the way to the provider; with no account, how to make one."""
+    problem = st.session_state.pop("auth.problem", "")
+    if by_provider():
+        _provider_button(problem)
+        return
+    if problem:
+        st.error(plain(problem), icon=":material/error:")
+    try:
+        from model import accounts
+
+        ready = accounts.any_accounts()
+    except PneumoscopeError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    if not ready:
+        st.info(NO_ACCOUNTS, icon=":material/person_add:")
+        st.code(FIRST_ACCOUNT, language="bash")
+        st.caption(NO_NEED)
+        return
+    with st.form("auth.form", width=420):
+        st.text_input("Name", key="auth.name", autocomplete="username")
+        st.text_input(
+            "Password", type="password", key="auth.password", autocomplete="current-password"
+        )
+        st.form_submit_button("Sign in", type="primary", on_click=_sign_in)
+    st.caption(f"{STAYS} {NO_NEED}")
+
+
+def _sign_in() -> None:
+    """Before the next run, so that its navigation is already that of the account."""
+    from model import accounts
+
+    state = st.session_state
+    name, password = state.get("auth.name", ""), state.get("auth.password", "")
+    state["auth.password"] = ""
+    try:
+        state["auth.actor"] = accounts.authenticate(name, password)
+        state["auth.checked"] = time.monotonic()
+    except PneumoscopeError as error:
+        state["auth.problem"] = str(error)
+
+
+def _account() -> Actor | None:
+    """The local account of this session, looked up again every few seconds."""
+    state = st.session_state
+    known, checked = state.get("auth.actor"), state.get("auth.checked")
+    if known is None or checked is None or time.monotonic() - checked < CHECK_SECONDS:
+        return known
+    with contextlib.suppress(PneumoscopeError):  # without the store nothing of theirs can be done
+        from model import accounts
+
+        state["auth.checked"] = time.monotonic()
+        if accounts.current(known.name) != known:
+            state.clear()
+            state["auth.problem"] = ENDED
+            return None
+    return known
+
+
+def _provider_button(problem: str) -> None:
+    person = st.user.to_dict()
+    if person.get("is_logged_in"):
+        refused = problem or _refusal(person)
+        st.warning(f"{plain(refused)} {NO_ROLE}", icon=":material/person_off:")
+        st.button("Sign out", on_click=sign_out)
+        return
+    # Not as a callback: the redirect has to be sent by a run of the page.
+    if st.button("Sign in at your provider", type="primary", icon=":material/login:"):
+        try:
+            st.login()
+        except (StreamlitAuthError, StreamlitMissingAuthlibError):
+            _log.exception("OpenID Connect is not set up completely")
+            st.error(NOT_SET_UP, icon=":material/error:")
+    st.caption(NO_NEED)
+
+
+def _vouched_for() -> Actor | None:
+    """Whom the provider has named, with the role of the settings; on record or not at all."""
+    person = st.user.to_dict()
+    if not person.get("is_logged_in"):
+        return None
+    role, refusal = _role(person), _refusal(person)
+    name = "unknown name" if refusal else str(person["email"]).strip().casefold()
+    try:
+        _record(f"{person.get('iss')} {person.get('sub')} {person.get('iat')}", name, role, refusal)
+    except PneumoscopeError as error:
+        st.session_state["auth.problem"] = str(error)
+        return None
+    return None if refusal else Actor(name, role)
+
+
+@st.cache_resource(show_spinner=False, max_entries=1000)
+def _record(sign_in: str, name: str, role: str, refusal: str) -> None:
+    """Once for each sign-in at the provider, however many pages and reloads it serves.
+
+    A refused address stays out of the trail, as an unknown name does in model/accounts.py.
+    """
+    from model import audit
+
+    if refusal:
+        audit.record(name, "sign-in refused", reason=refusal, by="OpenID Connect")
+    else:
+        audit.record(name, "signed in", role=role, by="OpenID Connect")
+
+
+def _refusal(person: dict[str, Any]) -> str:
+    """Why this person is a visitor here, in a sentence; "" for one with a role."""
+    if not person.get("email") or person.get("email_verified") not in (True, "true"):
+        return NOT_VERIFIED
+    issued = person.get("iat")
+    if not isinstance(issued, (int, float)) or time.time() - issued > SESSION_HOURS * 3600:
+        return EXPIRED
+    return "" if _role(person) else UNKNOWN
+
+
+def _role(person: dict[str, Any]) -> str:
+    """The highest role that the settings give to the person's e-mail address or claim, or ""."""
+    given = st.secrets["auth"].get("roles", {})
+    claim = given.get("claim", "email")
+    values = person.get(claim) or []
+    values = {_same(v, claim) for v in ([values] if isinstance(values, str) else values)}
+    for role in reversed(ROLES[1:]):
+        if values & {_same(value, claim) for value in given.get(role, [])}:
+            return role
+    return ""
+
+
+def _same(value: Any, claim: str) -> str:
+    """E-mail addresses differ in more than case, groups may differ in case alone."""
+    return str(value).strip().casefold() if claim == "email" else str(value)

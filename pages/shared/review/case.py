@@ -1,0 +1,196 @@
+"""One case: the film at the left, the form, or what was said, at the right."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from model.access import Actor
+from model.errors import PneumoscopeError
+from model.prediction import Prediction, decide
+from model.reviews import Review
+from pages.shared import decision, drawing, gate, review_services, services
+from pages.shared.drawing import plain
+from pages.shared.review import films, form
+from pages.shared.review_services import Case
+from pages.shared.services import Reading
+from pages.shared.trust import tables
+from pages.shared.viewer import NO_EVIDENCE, viewer
+
+HIDDEN = "The model's verdict and heatmap come after your label."
+SEEN = "Not blinded: you have seen the model's verdict on this film."
+REFUSED = "The gate has refused this image, so there is no verdict to judge: {}"
+CORRECT = "Correct this review"
+WITHOUT_HEAT = "Refused, so no heatmap."
+SAID = "What readers said of this film"
+STORED = "Stored: {}."
+STORED_BLINDED = "Your label is stored: {}. Now the model."
+
+
+def draw(actor: Actor, case: Case, threshold: float, then: Callable[[], None]) -> None:
+    """The case. then: called when its review is complete, to go on to the next."""
+    reading = films.find(actor, case.image)
+    if reading is None:
+        return
+    _note_if_seen(reading)
+    opened = _opened(case)
+    known = films.read(reading)
+    mine = opened["mine"]
+    wants_blind = st.session_state.get("review.blinded", False) and mine is None
+    blinded = wants_blind and case.image not in _seen()
+    left, right = st.columns([5, 3], gap="medium")
+    with left:
+        drawn = _film(reading, opened, hidden=blinded)
+        if drawn is not None:
+            opened["regions"] = drawn
+    with right:
+        if reading.error:
+            st.error(plain(reading.error), icon=":material/error:")
+        elif not known or reading.prediction is None:
+            films.wait()
+        else:
+            if blinded:
+                st.info(HIDDEN, icon=":material/visibility_off:")
+            else:
+                if wants_blind:
+                    st.caption(f":material/visibility: {SEEN}")
+                _seen().add(case.image)
+                _verdict(reading.prediction, threshold)
+            _answer(actor, case, reading, opened, blinded, threshold, then)
+
+
+def _seen() -> set[str]:
+    """Films whose verdict this reader has seen in this session."""
+    return st.session_state.setdefault("review.seen", set())
+
+
+def _note_if_seen(reading: Reading) -> None:
+    """The pages Read and Worklist show a verdict as soon as there is one."""
+    state = st.session_state
+    first_here: set[str] = state.setdefault("review.first_here", set())
+    was_read = reading.prediction is not None and reading.id not in first_here
+    if was_read or state.get("read.shown") == reading.id:
+        _seen().add(reading.id)
+    first_here.add(reading.id)
+
+
+def _opened(case: Case) -> dict[str, Any]:
+    """What is kept of the case while it is open. `key` names its form and its drawing."""
+    mine = case.mine
+    if mine and mine.model_version != services.bundle().model_version:
+        mine = None  # another version, another review
+    opened = st.session_state.get("review.open", {})
+    if opened.get("image") != case.image or opened["mine"] != mine:
+        regions = review_services.as_drawn(mine.regions) if mine else []
+        unfinished = review_services.is_unfinished(case)
+        opened = {"image": case.image, "mine": mine, "regions": regions, "first": regions}
+        opened |= {"key": uuid.uuid4().hex, "asks": mine is None or unfinished}
+        st.session_state["review.open"] = opened
+    return opened
+
+
+def _film(reading: Reading, opened: dict[str, Any], hidden: bool) -> list[Any] | None:
+    prediction = None if hidden else reading.prediction
+    heat = prediction.heatmap if prediction else None
+    refused = prediction is not None and heat is None
+    return viewer(
+        reading.xray.pixels,
+        reading.xray.window,
+        {} if heat is None else {"Grad-CAM": heat},
+        key="review.viewer",
+        height_px=640,
+        film_id=reading.id,
+        lungs=prediction.lungs if prediction else None,
+        note=gate.OVERRULED.lower() if prediction and prediction.overruled else "",
+        empty="" if prediction is None else WITHOUT_HEAT if refused else NO_EVIDENCE,
+        drawing=opened["key"] if opened["asks"] else "",
+        regions=opened["first"],
+    )
+
+
+def _verdict(prediction: Prediction, threshold: float) -> None:
+    """What the model says, in two lines: the form needs the room."""
+    decided = decide(prediction, threshold)
+    if decided is None:
+        st.warning(REFUSED.format(prediction.gate.reason), icon=":material/block:")
+        return
+    gate.warning(prediction)
+    drawing.show(
+        f'<div class="decision {decided.label}"><p class="words">{drawing.sign(decided.label)}'
+        f'{decision.WORDS[decided.label]}</p><p class="figure"><span>probability, threshold '
+        f"{threshold:g}</span><b>{drawing.probability(decided.probability)}</b></p></div>"
+        f"{drawing.heat_in_lungs(prediction)}"
+    )
+
+
+def _answer(
+    actor: Actor,
+    case: Case,
+    reading: Reading,
+    opened: dict[str, Any],
+    blinded: bool,
+    threshold: float,
+    then: Callable[[], None],
+) -> None:
+    if not opened["asks"]:
+        _show_readers(actor, case.image)
+        if st.button(CORRECT, icon=":material/edit:", key="review.correct"):
+            opened["asks"] = True
+            st.rerun()
+        return
+    assert reading.prediction
+    mine: Review | None = opened["mine"]
+    said = form.draw(form.Asked(opened["key"], reading.prediction, blinded, mine))
+    if said is None:
+        return
+    said = replace(said, regions=review_services.regions(opened["regions"]))
+    corrects = mine.id if mine else None
+    try:
+        stored = review_services.store(
+            actor, reading, said, threshold, opened["key"], corrects, blinded
+        )
+    except PneumoscopeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    goes_on = blinded and stored.probability is not None
+    words = STORED_BLINDED if goes_on else STORED
+    if not goes_on:
+        then()
+    shown = st.session_state["review.shown"]
+    st.session_state["review.stored"] = (words.format(stored.label), shown)
+    st.rerun()
+
+
+def _show_readers(actor: Actor, image: str) -> None:
+    """Only for who has reviewed the film: a second reader judges without the first."""
+    said = review_services.readers(actor, image)
+    corrected = {review.corrects for review in said}
+    tables.show(
+        "readers",
+        SAID,
+        [
+            {
+                "Reader": review.reader,
+                "Time, UTC": review.time[:16].replace("T", " "),
+                "Label": review.label,
+                "Sure?": review.confidence,
+                "Verdict": review.verdict or "none",
+                "Heatmap": review.heatmap,
+                "Marks": len(review.regions),
+                "State": _state(review, review.id in corrected),
+                "Comment": review.comment,
+            }
+            for review in reversed(said)
+        ],
+    )
+
+
+def _state(review: Review, is_corrected: bool) -> str:
+    states = ["corrected since"] if is_corrected else []
+    if review.corrects:
+        states.append("correction")
+    if review.blinded:
+        states.append(f"blinded, label then: {review.blind_label}")
+    return ", ".join(states) or "as given"

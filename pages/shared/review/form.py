@@ -1,0 +1,116 @@
+"""What the reader is asked about one film. Nothing typed is lost when it could not be stored."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from model.prediction import Prediction
+from model.reviews import Review
+from pages.shared.review import keys
+from pages.shared.review_services import MAX_COMMENT, Said
+
+LABEL, CONFIDENCE = "Your own label", "How sure are you?"
+VERDICT, HEATMAP = "Is the model's verdict right?", "Is the heatmap in the right place?"
+COMMENT, COMMENT_HINT = "Comment", "Without the name of a patient"
+KEEP = "Keep this image for retraining"
+KEPT = (
+    "Kept is the picture alone, without file name or details of the file. What is written in the "
+    "picture itself stays in it: look for a name first. An administrator can delete it."
+)
+STORE, STORE_BLINDED = "Store the review", "Store my label, then show the model"
+MISSING = "Not stored yet. Still to choose: {}."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the form is for. key: drawn once for each form. old: the review that is corrected."""
+
+    key: str
+    prediction: Prediction
+    blinded: bool
+    old: Review | None
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether the reader is asked about a verdict of the model."""
+        return not self.blinded and self.prediction.probability is not None
+
+    @property
+    def has_heat(self) -> bool:
+        """Whether there is a heatmap to judge."""
+        heat = self.prediction.heatmap
+        return self.has_verdict and heat is not None and bool(heat.any())
+
+
+def draw(asked: Asked) -> Said | None:
+    """The form; what was entered once the reader stores it. Its regions come from the viewer."""
+    old = asked.old
+    given = _given(old)
+    with st.form(f"review.form.{asked.key}", border=False):
+        chosen = {
+            "label": _choose(asked, LABEL, "label", keys.LABELS, given),
+            "confidence": _choose(asked, CONFIDENCE, "confidence", keys.CONFIDENCES, given),
+        }
+        if asked.has_verdict:
+            chosen["verdict"] = _choose(asked, VERDICT, "verdict", keys.VERDICTS, given)
+        if asked.has_heat:
+            chosen["heatmap"] = _choose(asked, HEATMAP, "heatmap", keys.HEATMAPS, given)
+        with st.container(key="review-comment"):
+            comment = st.text_area(
+                f"{COMMENT} `T`",
+                old.comment if old else "",
+                max_chars=MAX_COMMENT,
+                height=80,
+                placeholder=COMMENT_HINT,
+                key=f"review.comment.{asked.key}",
+            )
+        with st.container(key="review-keep"):
+            keep = st.checkbox(f"{KEEP} `X`", key=f"review.keep.{asked.key}")
+        st.caption(KEPT)
+        pressed = st.form_submit_button(
+            STORE_BLINDED if asked.blinded else STORE,
+            key=f"review.store.{asked.key}",
+            type="primary",
+            shortcut="Ctrl+Enter",
+            width="stretch",
+        )
+    if not pressed:
+        return None
+    missing = [
+        title for title, value in zip(_titles(asked), chosen.values(), strict=True) if not value
+    ]
+    if missing:
+        st.error(MISSING.format(", ".join(missing)), icon=":material/error:")
+        return None
+    answers: dict[str, Any] = {"verdict": "", "heatmap": "no opinion", **chosen}
+    return Said(**answers, regions=(), comment=comment, keep=keep)
+
+
+def _titles(asked: Asked) -> list[str]:
+    titles = ["your label", "how sure you are"]
+    return titles + ["verdict"] * asked.has_verdict + ["heatmap"] * asked.has_heat
+
+
+def _given(old: Review | None) -> dict[str, str]:
+    """What the reader has chosen before; of the model nothing, where it was hidden then."""
+    if old is None:
+        return {}
+    said = {"label": old.label, "confidence": old.confidence}
+    return said | {"verdict": old.verdict, "heatmap": old.heatmap} if old.verdict else said
+
+
+def _choose(
+    asked: Asked, title: str, name: str, options: dict[str, str], given: dict[str, str]
+) -> str | None:
+    """options: by their keys."""
+    choices = list(options.values())
+    with st.container(key=f"review-{name}"):
+        return st.radio(
+            title,
+            choices,
+            index=choices.index(given[name]) if name in given else None,
+            format_func=lambda option: keys.of(options, option),
+            horizontal=True,
+            key=f"review.{name}.{asked.key}",
+        )

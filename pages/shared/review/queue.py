@@ -1,0 +1,103 @@
+"""The cases at the top: which one is open, why it is there, the next and the one before."""
+
+import html
+from collections import Counter
+
+import streamlit as st
+
+from pages.shared import drawing, review_services
+from pages.shared.review import keys
+from pages.shared.review_services import REVIEWED, Case
+from pages.shared.services import Reading
+
+CASE, NEXT, PREVIOUS = "Case", "Next `J`", "Previous `K`"
+BLINDED = "Blinded: my label before the model's"
+BLINDED_HELP = (
+    "The film comes first. The model's verdict and heatmap come after your own label is stored; "
+    "both are recorded. Why a case is in the queue is hidden too."
+)
+EMPTY = (
+    "There is nothing to review. Read a film on the page Read an X-ray or a worklist: what is "
+    "refused, near the threshold or disputed comes here, and some others as a control."
+)
+
+
+def draw(cases: list[Case], films: dict[str, Reading]) -> Case | None:
+    """The choice of a case, and the one that is chosen."""
+    if not cases:
+        st.info(EMPTY, icon=":material/inbox:")
+        return None
+    images = [case.image for case in cases]
+    state = st.session_state
+    if state.get("review.shown") not in images:
+        state["review.shown"] = images[0]
+    choice, others = st.columns([6, 3.6], vertical_alignment="bottom")
+    state["review.chosen"] = state["review.shown"]
+    titles = {case.image: title(case, films) for case in cases}
+    with choice:
+        st.selectbox(
+            f"{CASE} {images.index(state['review.shown']) + 1} of {len(images)}",
+            images,
+            format_func=lambda image: titles[image],
+            key="review.chosen",
+            on_change=_show_chosen,
+        )
+    at = images.index(state["review.shown"])
+    with others.container(horizontal=True, gap="small"):
+        for name, words, to in (("previous", PREVIOUS, at - 1), ("next", NEXT, at + 1)):
+            exists = 0 <= to < len(images)
+            st.button(
+                words,
+                key=f"review-{name}",
+                disabled=not exists,
+                on_click=show,
+                args=(images[to] if exists else "",),
+            )
+        keys.help_list()
+    _reasons(cases)
+    return cases[at]
+
+
+def _reasons(cases: list[Case]) -> None:
+    """How many cases there are for each reason, and the switch that hides them."""
+    words, switch = st.columns([6, 3.6], vertical_alignment="center")
+    switch.toggle(
+        BLINDED,
+        value=is_blinded(),
+        key="review.blinded.switch",
+        help=BLINDED_HELP,
+        on_change=lambda: st.session_state.update(
+            {"review.blinded": st.session_state["review.blinded.switch"]}
+        ),
+    )
+    if not is_blinded():
+        counts = Counter(case.reasons[0] for case in cases)
+        words.caption(" · ".join(f"{num} {reason}" for reason, num in counts.items()))
+
+
+def is_blinded() -> bool:
+    """Whether the reader has chosen the blinded mode."""
+    return st.session_state.get("review.blinded", False)
+
+
+def show(image: str) -> None:
+    """Opens this case in the next run."""
+    st.session_state["review.shown"] = image
+
+
+def _show_chosen() -> None:
+    show(st.session_state["review.chosen"])
+
+
+def title(case: Case, films: dict[str, Reading]) -> str:
+    """A case in one line. In blinded mode it says nothing that comes from the model."""
+    name = films[case.image].name if case.image in films else review_services.name_of(case.image)
+    if case.mine:
+        reasons = ", ".join(case.reasons)
+        return f"{name} · {reasons}" + f": {case.mine.label}" * (reasons == REVIEWED)
+    if is_blinded():
+        return name
+    words = [name, ", ".join(case.reasons)]
+    if case.probability is not None:
+        words.append(f"probability {html.unescape(drawing.probability(case.probability))}")
+    return " · ".join(words)

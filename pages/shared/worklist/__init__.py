@@ -1,0 +1,1 @@
+"""The parts of the page Worklist; a fragment shows how far the reading is."""

@@ -1,0 +1,135 @@
+"""The film of one row: viewer, verdict, the way to the next one and to its review."""
+
+import html
+
+import streamlit as st
+
+from model.access import Actor
+from model.errors import PneumoscopeError
+from model.prediction import decide
+from pages.shared import decision, drawing, services, worklist_services
+from pages.shared.drawing import plain
+from pages.shared.services import Reading
+from pages.shared.viewer import NO_EVIDENCE, viewer
+from pages.shared.worklist import intake
+from pages.shared.worklist_services import Row
+
+CHOOSE = "Choose a film in the table, or press J."
+KEYS = "Keys: J next, K previous, V review this film. In the viewer: ? shows its keys."
+LOADING = "The classifier is loading. This happens once, after the server's start."
+GONE = "**The film is not at hand any more.** Films are never stored: give it again to see it."
+
+
+def draw(actor: Actor, number: int, rows: list[Row], threshold: float, band: float) -> None:
+    """The case that is open in this session, None at first."""
+    positions = [row.position for row in rows]
+    opened = st.session_state.get("worklist.open")
+    at = positions.index(opened) if opened in positions else None
+    _steps(positions, at)
+    if at is None:
+        st.html(f'<div class="empty-film"><p>{CHOOSE}</p></div>')
+        return
+    row = rows[at]
+    st.markdown(f"**{plain(row.file)}**")
+    try:
+        reading = _reading(actor, number, row)
+    except PneumoscopeError as error:
+        st.error(plain(str(error)), icon=":material/broken_image:")
+        return
+    if reading is None:
+        st.info(GONE, icon=":material/image_not_supported:")
+        intake.give(actor, number, "case")
+    else:
+        _show(reading, threshold, band)
+        _facts(row, reading)
+
+
+def _steps(positions: list[int], at: int | None) -> None:
+    """Previous and next in the order of the table."""
+    before, after, place = st.columns([1, 1, 2], vertical_alignment="center")
+    last = len(positions) - 1
+    before.button(
+        "Previous",
+        key="worklist.previous",
+        shortcut="K",
+        width="stretch",
+        disabled=at is None or at == 0,
+        on_click=lambda: _open(positions[(at or 0) - 1]),
+    )
+    after.button(
+        "Next",
+        key="worklist.next",
+        shortcut="J",
+        width="stretch",
+        disabled=last < 0 or at == last,
+        on_click=lambda: _open(positions[0 if at is None else at + 1]),
+    )
+    place.caption(f"{at + 1} of {len(positions)}" if at is not None else f"{len(positions)} films")
+
+
+def _open(position: int) -> None:
+    st.session_state["worklist.open"] = position
+
+
+def _reading(actor: Actor, number: int, row: Row) -> Reading | None:
+    """Decoded once, then kept as long as it is open."""
+    state, key = st.session_state, (number, row.position, row.image)
+    if state.get("worklist.case", (None, None))[0] != key:
+        reading = worklist_services.open_case(actor, number, row)
+        if reading is None:
+            return None
+        state["worklist.case"] = (key, reading)
+    return state["worklist.case"][1]
+
+
+def _show(reading: Reading, threshold: float, band: float) -> None:
+    film = reading.xray
+    if services.classifier_ready():
+        services.predict(reading)
+    prediction = reading.prediction
+    if reading.error:
+        st.error(reading.error, icon=":material/error:")
+    elif prediction is None:
+        st.info(LOADING, icon=":material/hourglass:")
+    else:
+        decided = decide(prediction, threshold, band)
+        if prediction.gate.status != "accepted":
+            st.warning(
+                f"**{prediction.gate.status.title()}.** {prediction.gate.reason}",
+                icon=":material/block:",
+            )
+        if decided:
+            drawing.show(_verdict(decided.label, decided.probability))
+            drawing.show(drawing.heat_in_lungs(prediction))
+    heat = prediction.heatmap if prediction else None
+    viewer(
+        film.pixels,
+        film.window,
+        {} if heat is None else {"Grad-CAM": heat},
+        key="worklist.viewer",
+        height_px=460,
+        film_id=film.sha256,
+        lungs=prediction.lungs if prediction else None,
+        empty=NO_EVIDENCE if heat is not None else "No verdict, so no heatmap.",
+    )
+
+
+def _verdict(label: str, probability: float) -> str:
+    return (
+        f'<div class="decision {label}" role="status">'
+        f'<p class="words">{drawing.sign(label)}{html.escape(decision.WORDS[label])}</p>'
+        f'<p class="figure"><span>probability of pneumonia</span>'
+        f"<b>{drawing.probability(probability)}</b></p></div>"
+    )
+
+
+def _facts(row: Row, reading: Reading) -> None:
+    if row.remark:
+        st.caption(plain(row.remark))
+    if row.review:
+        st.caption(f"Review: {plain(row.review)}")
+    if st.button("Review this film", key="worklist.review", shortcut="V"):
+        st.session_state.setdefault("review.films", {})[reading.id] = reading
+        st.session_state["review.shown"] = reading.id
+        st.switch_page("pages/review.py")
+    st.caption(KEYS)

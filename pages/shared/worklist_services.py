@@ -1,0 +1,230 @@
+"""Wires worklists and their reading in the background to the page; rights are checked below it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from model.access import Actor, require
+from model.config import settings
+from model.errors import InputError, PneumoscopeError
+from pages.shared import services
+from pages.shared.services import Reading
+
+if TYPE_CHECKING:
+    from model.archive import Film
+    from model.batch import BatchReader, Progress
+    from model.worklists import File, Worklist
+
+ERROR, PENDING = "error", "pending"
+SORTS = ("Most suspicious first", "Least suspicious first", "File name", "As given")
+DECISIONS = {
+    "pneumonia": "Pneumonia likely",
+    "refer": "Uncertain: refer",
+    "normal": "Pneumonia unlikely",
+    "refused": "No decision",
+    ERROR: "Not readable",
+    PENDING: "Not read yet",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file of a list as the table shows it. decision: a key of `DECISIONS`."""
+
+    position: int
+    file: str
+    decision: str
+    probability: float | None
+    gate: str
+    review: str
+    remark: str
+    image: str
+    model_version: str
+
+
+@st.cache_resource(show_spinner=False)
+def _reader() -> "BatchReader":
+    """One for the server: it reads on whatever its pages do."""
+    from model.batch import BatchReader
+
+    loading = services.classifier()
+    return BatchReader(lambda: loading.result())
+
+
+def lists(actor: Actor) -> "list[Worklist]":
+    """The reader's own lists, newest first."""
+    from model import worklists
+
+    return worklists.lists(actor)
+
+
+def folders() -> dict[str, Path]:
+    """The folders that the configuration allows and those in them, by the name to be shown."""
+    from model import archive
+
+    found: dict[str, Path] = {}
+    for folder in settings().folders:
+        found[folder.name] = folder
+        found |= {f"{folder.name}/{name}": folder / name for name in archive.subfolders(folder)}
+    return found
+
+
+def films(actor: Actor, uploads: Sequence[tuple[str, bytes]], folder: str | None) -> "list[Film]":
+    """What was given: uploads, or else a folder by its name in `folders`. Raises InputError."""
+    from model import archive
+
+    require(actor, "clinician")
+    if uploads or folder is None:
+        return archive.from_uploads(uploads)
+    if folder not in folders():
+        raise InputError("a folder that the configuration allows", "another", "Choose another.")
+    return archive.from_folder(folders()[folder])
+
+
+def create(actor: Actor, name: str, given: "Sequence[Film]") -> int:
+    """A new list, whose reading begins; its number. Nothing stays if its films find no room."""
+    from model import worklists
+
+    number = worklists.create(actor, name, [film.name for film in given])
+    try:
+        _reader().give(actor, number, dict(enumerate(given)))
+    except PneumoscopeError:
+        worklists.delete(actor, number)
+        raise
+    _reader().start(actor, number)
+    return number
+
+
+def give_again(actor: Actor, number: int, given: "Sequence[Film]") -> int:
+    """Films of a list from before a restart, by their names; how many belong to it.
+
+    Those still pending are read.
+    """
+    from model import store, worklists
+
+    positions = {file.file: file.position for file in worklists.files(actor, number)}
+    named = [(positions.get(store.text(film.name)), film) for film in given]
+    found = {position: film for position, film in named if position is not None}
+    if found:
+        _reader().give(actor, number, found)
+        _reader().start(actor, number)
+    return len(found)
+
+
+def go_on(actor: Actor, number: int) -> None:
+    """Reads what is pending and at hand."""
+    _reader().start(actor, number)
+
+
+def cancel(actor: Actor, number: int) -> None:
+    """Ends the reading of a list; what was read stays."""
+    _reader().cancel(actor, number)
+
+
+def delete(actor: Actor, number: int) -> None:
+    """Deletes a list and lets its films go."""
+    from model import worklists
+
+    _reader().forget(actor, number)
+    worklists.delete(actor, number)
+
+
+def progress(actor: Actor, number: int) -> "Progress | None":
+    """How far the reading is; None where no film of the list is at hand."""
+    return _reader().progress(actor, number)
+
+
+def num_missing(actor: Actor, number: int) -> int:
+    """How many files are pending whose films are not at hand, as after a restart."""
+    from model import worklists
+
+    held = _reader().held(actor, number)
+    files = worklists.files(actor, number)
+    return sum(file.state == PENDING and file.position not in held for file in files)
+
+
+def thumbnails(actor: Actor, number: int) -> dict[int, str]:
+    """Small pictures as data URLs, by position."""
+    return _reader().thumbnails(actor, number)
+
+
+def rows(actor: Actor, number: int, threshold: float, band: float) -> list[Row]:
+    """The files of a list with their decisions at this threshold, as given; no film is read."""
+    from model import reviews, worklists
+
+    said: dict[str, list[str]] = {}
+    for review in reviews.latest(actor):
+        said.setdefault(review.image_sha256, []).append(f"{review.reader}: {review.label}")
+    first: dict[str, str] = {}
+    found = []
+    for file in worklists.files(actor, number):
+        image = file.reading.image_sha256 if file.reading else ""
+        same = first.setdefault(image, file.file) if image else file.file
+        twin = f"Same film as {same}." if same != file.file else ""
+        found.append(_row(file, threshold, band, "; ".join(said.get(image, ())), twin))
+    return found
+
+
+def _row(file: "File", threshold: float, band: float, review: str, twin: str) -> Row:
+    said = file.reading
+    if said is None:
+        return Row(file.position, file.file, file.state, None, "", "", file.error, "", "")
+    decided = said.decide(threshold, band)
+    reason = "" if said.gate_status == "accepted" else said.gate_reason
+    return Row(
+        file.position,
+        file.file,
+        decided.label if decided else "refused",
+        said.probability,
+        said.gate_status,
+        review or "not reviewed",
+        " ".join(filter(None, (reason, twin))),
+        said.image_sha256,
+        said.model_version,
+    )
+
+
+def chosen(found: Sequence[Row], sort: str, wanted: Mapping[str, str], search: str) -> list[Row]:
+    """The rows to show. wanted: values of fields of Row; search: in file, review and remark."""
+    words = search.casefold().split()
+    kept = [
+        row
+        for row in found
+        if all(getattr(row, name) == value for name, value in wanted.items() if value)
+        and all(word in f"{row.file} {row.review} {row.remark}".casefold() for word in words)
+    ]
+    if sort == "As given":
+        return kept
+    if sort == "File name":
+        return sorted(kept, key=lambda row: row.file.casefold())
+    return sorted(kept, key=lambda row: _suspicion(row, -1 if sort == SORTS[0] else 1))
+
+
+def _suspicion(row: Row, sign: int) -> tuple[Any, ...]:
+    """Those with a probability by it, then what a person must look at, then the pending ones."""
+    if row.probability is not None:
+        return (0, sign * row.probability)
+    return (1 + ["refused", ERROR, PENDING].index(row.decision), row.position)
+
+
+def open_case(actor: Actor, number: int, row: Row) -> Reading | None:
+    """The film of a row and what was said of it; None if the film has to be given again.
+
+    Raises PneumoscopeError for a film that cannot be read or is another one by now.
+    """
+    film = _reader().film(actor, number, row.position)
+    if film is None:
+        return None
+    if row.image and film.sha256 != row.image:
+        raise InputError("the film that was read", "another one by that name", "Give it again.")
+    return Reading(row.file, film, _reader().prediction(film.sha256, row.model_version))
+
+
+def export(actor: Actor, number: int, kind: str, threshold: float, band: float) -> str:
+    """The list as "csv" or "json" text; that it was taken is recorded."""
+    from model import worklists
+
+    return worklists.export(actor, number, kind, threshold, band)

@@ -1,0 +1,58 @@
+"""Many X-rays: read in the background, the suspicious ones first, each to be opened."""
+
+import streamlit as st
+
+from model.errors import PneumoscopeError
+from pages.shared import auth, frame, operating_points, services
+from pages.shared.drawing import plain
+from pages.shared.worklist import case, intake, table
+
+BAND = "Uncertain band of ± {:.2f}, as set on the page Read an X-ray."
+
+
+def page() -> None:
+    """Lists at the top, then the threshold, then the table beside the film that is open."""
+    actor = auth.require("clinician")
+    services.classifier_ready()  # from here on it loads
+    number = intake.choose(actor)
+    if number is None:
+        return
+    threshold, band = _threshold()
+    left, right = st.columns([5, 4], gap="medium")
+    with left:
+        rows = table.draw(actor, number, threshold, band)
+    with right:
+        case.draw(actor, number, rows, threshold, band)
+
+
+def _threshold() -> tuple[float, float]:
+    """The one of this session, here and on the page Read an X-ray, and the band set there."""
+    state = st.session_state
+    state.setdefault("read.threshold", services.bundle().operating_point().threshold)
+    state["worklist.threshold"] = state["read.threshold"]
+    wide, points = st.columns([3, 2], vertical_alignment="bottom")
+    wide.slider(
+        "Threshold: pneumonia from here on",
+        0.0,
+        1.0,
+        step=0.01,
+        key="worklist.threshold",
+        on_change=lambda: _set(state["worklist.threshold"]),
+    )
+    with points:
+        operating_points.buttons("worklist", state["read.threshold"], _set)
+    band = state.get("read.kept", {}).get("band", 0.0)
+    if band:
+        st.caption(BAND.format(band))
+    return state["read.threshold"], band
+
+
+def _set(threshold: float) -> None:
+    st.session_state["read.threshold"] = threshold
+
+
+frame.inside()
+try:
+    page()
+except PneumoscopeError as error:
+    st.error(plain(str(error)), icon=":material/error:")

@@ -1,0 +1,141 @@
+"""The page Review in a real browser: a whole review by keyboard, and what was drawn is stored."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+# The page for a reader who is signed in and has three films open, with a quick classifier.
+APP = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from concurrent.futures import Future
+import numpy as np
+import streamlit as st
+from model.access import Actor
+from model.prediction import Gate, Prediction
+from pages.shared import frame, services
+
+class FakeClassifier:
+    def predict(self, xrays, overruled=False):
+        heat = np.zeros((14, 14), np.float32)
+        heat[7:10, 3:6] = 0.9
+        version, gate = services.bundle().model_version, Gate("accepted", 1.0, "Like the others.")
+        return [Prediction(0.9, 2.2, heat, gate, version) for _ in xrays]
+
+loaded = Future()
+loaded.set_result(FakeClassifier())
+services._loading = lambda: loaded
+frame.begin()
+if "auth.actor" not in st.session_state:
+    st.session_state["auth.actor"] = Actor("ann", "clinician")
+    read = [services.decode(s.path.read_bytes(), s.path.name) for s in services.samples()[:3]]
+    st.session_state["read.readings"] = {{one.id: one for one in read}}
+st.navigation([st.Page({str(ROOT / "pages" / "review.py")!r}, title="Review")]).run()
+frame.end()
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def url(serve: Callable[..., str], home: Path) -> str:
+    script = home / "app.py"
+    script.write_text(APP)
+    return serve(script, {"XRAY_HOME": str(home), "PYTHONPATH": str(ROOT)})
+
+
+def stored(home: Path) -> list[dict[str, Any]]:
+    """All reviews, as the store of that server has them."""
+    code = "from model import reviews, access; print(reviews.export(access.COMMAND_LINE, 'jsonl'))"
+    env = {**os.environ, "XRAY_HOME": str(home)}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
+    return [json.loads(line) for line in said.stdout.splitlines() if line]
+
+
+def film_id(page: Page) -> str:
+    page.wait_for_selector('.viewer[data-ready="true"]')
+    return page.locator(".viewer").get_attribute("data-film-id") or ""
+
+
+def open_form(page: Page) -> None:
+    page.get_by_role("button", name="Store").wait_for()
+    film_id(page)
+
+
+def test_a_whole_review_by_keyboard_with_a_box(page: Page, url: str, home: Path) -> None:
+    page.goto(url)
+    open_form(page)
+    first = film_id(page)
+    for key in "3ea8":
+        page.keyboard.press(key)
+    for label in ("Viral 3", "Sure E", "Agree A", "Partly 8"):
+        page.get_by_role("radio", name=label, exact=True).and_(page.locator(":checked")).wait_for()
+    page.locator(".viewer canvas").focus()
+    for key in ("+", "+", "b", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector('.viewer[data-regions="1"]')
+    page.keyboard.press("9")  # with the film in focus too
+    page.get_by_role("radio", name="Wrong place 9").and_(page.locator(":checked")).wait_for()
+    page.keyboard.press("t")
+    page.keyboard.type("a shadow, 3 cm")  # text, no keys
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Stored: viral.").wait_for()
+    page.wait_for_selector(f'.viewer[data-ready="true"]:not([data-film-id="{first}"])')
+    [review] = stored(home)
+    said = [review[name] for name in ("label", "confidence", "verdict", "heatmap", "comment")]
+    assert said == ["viral", "sure", "agree", "wrong place", "a shadow, 3 cm"]
+    assert (review["image_sha256"], review["reader"]) == (first, "ann")
+    [box] = review["regions"]
+    low, high = box["points"]
+    assert box["kind"] == "box"
+    assert 0 <= low[0] < 0.5 < high[0] <= 1
+    assert page.locator(".viewer").get_attribute("data-regions") == "0"
+
+    page.keyboard.press("j")
+    page.get_by_text("Case 2 of 3").wait_for()
+    page.keyboard.press("j")
+    page.wait_for_selector(f'.viewer[data-film-id="{first}"][data-regions="1"]')
+    page.keyboard.press("k")
+    page.wait_for_selector(f'.viewer:not([data-film-id="{first}"])[data-regions="0"]')
+    page.keyboard.press("?")
+    page.get_by_text("write the comment").wait_for()
+
+
+def test_a_blinded_review_on_a_phone(new_page: Callable[..., Page], url: str, home: Path) -> None:
+    before = stored(home)
+    page = new_page(**PHONE)
+    page.goto(url)
+    open_form(page)
+    page.get_by_text("Blinded: my label before the model's").click()
+    page.get_by_text("Not blinded: you have seen").wait_for()  # this film came with its verdict
+    page.get_by_role("button", name="Next").click()
+    page.get_by_text("The model's verdict and heatmap come after your label.").wait_for()
+    page.wait_for_selector('.viewer[data-overlay="none"]')
+    assert page.get_by_text("Pneumonia likely").count() == 0
+    page.get_by_text("Normal 1").click()
+    page.get_by_text("Unsure").click()
+    page.get_by_role("button", name="Store my label").click()
+    page.get_by_text("Your label is stored: normal. Now the model.").wait_for()
+    page.wait_for_selector('.viewer[data-overlay="on"]')
+    page.get_by_text("Pneumonia likely").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    [blind] = stored(home)[len(before) :]
+    assert (blind["label"], blind["verdict"], blind["blinded"]) == ("normal", "", True)
