@@ -20,7 +20,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from sqlalchemy.engine import Connection, Row
 
 from model import audit, store
-from model.access import ROLES, Actor, require
+from model.access import COMMAND_LINE, ROLES, VISITOR, Actor, require
 from model.errors import AccessError, InputError
 from model.tables import accounts, sign_ins
 
@@ -218,6 +218,8 @@ def _checked_name(name: str) -> str:
         raise InputError(
             f"a name of 1 to {MAX_NAME} printable characters", "another name", "Correct the name."
         )
+    if _key(name) in {VISITOR.name, COMMAND_LINE.name}:  # the trail could not tell them apart
+        raise InputError("a name of a person", name, "Choose another name.")
     return name
 
 

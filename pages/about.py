@@ -21,11 +21,14 @@ clinic, and it does not replace the reading of a film.
 - It was trained on antero-posterior films of children of one to five years from one hospital. On
   other ages, machines and views its figures do not hold.
 - The heatmap shows *where* evidence was found, not *why*, and it is coarse.
-- Its refusals are cheap checks (colour, size, contrast): it may accept an image that is no chest
-  X-ray.
+- The gate that refuses what is no upright frontal chest X-ray was never tried on real hands or
+  films from the side: it may accept one.
 
-**What is kept.** Nothing. A film stays in the memory of your session and is gone with it. Of a
-DICOM file only the pixels, the modality, the view, the age and the pixel spacing are read.
+**What is kept.** Of a visitor's films nothing: a film stays in the memory of your session and is
+gone with it. When you have a refused image read all the same, that is recorded, without the image.
+Of who signs in: worklists with the names of their files and what was read, reviews, who did what
+when, and the picture of a film where the reader ticked that it be kept. Of a DICOM file only the
+pixels, the modality, the view, the age and the pixel spacing are read.
 """
 )
 

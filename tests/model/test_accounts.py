@@ -65,6 +65,13 @@ def test_who_has_an_account_signs_in(database: str):
     ]
 
 
+@pytest.mark.parametrize("name", ["visitor", " COMMAND LINE"])
+def test_nobody_is_called_what_the_trail_calls_no_person(database: str, name: str):
+    with pytest.raises(InputError, match="name of a person"):
+        accounts.add(COMMAND_LINE, name, "clinician", PASSWORD)
+    assert not accounts.any_accounts()
+
+
 def test_a_password_is_kept_as_an_argon2id_hash(database: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
     monkeypatch.setattr(accounts, "_hasher", PasswordHasher)

@@ -86,7 +86,8 @@ def _samples(samples: tuple[Sample, ...]) -> None:
     tables.show(
         "heatmap_samples",
         "Drawn X-rays with one shadow; the centre of the heat has to lie in the half of the image "
-        "with the shadow",
+        "with the shadow. They were drawn until this version read them so: that shows that film "
+        "and map lie on each other, not how good the map is.",
         [
             {
                 "Sample": sample.name,
