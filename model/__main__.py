@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_users(subparsers.add_parser("users", help="local accounts: who may sign in"))
 
+    reviews = subparsers.add_parser("reviews", help="what readers said")
+    actions = reviews.add_subparsers(required=True, metavar="ACTION")
+    export = actions.add_parser("export", help="all reviews to standard output")
+    export.add_argument("--format", choices=("csv", "jsonl"), default="jsonl", dest="kind")
+    export.set_defaults(run=users.export_reviews)
+
     check = subparsers.add_parser("doctor", help="check this installation")
     check.set_defaults(run=doctor.doctor)
     return parser

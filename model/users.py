@@ -1,4 +1,4 @@
-"""python -m model users ...: local accounts from the command line, whose user is trusted."""
+"""python -m model users|reviews ...: the store from the command line, whose user is trusted."""
 
 import getpass
 import sys
@@ -35,6 +35,15 @@ def users(action: str, name: str = "", role: str = "", password_stdin: bool = Fa
         case "password":
             accounts.change_password(COMMAND_LINE, name, _password(password_stdin))
             print(f"{name} has a new password.")
+    return 0
+
+
+def export_reviews(kind: str) -> int:
+    """Prints all reviews, "csv" or "jsonl", see `model.reviews.export`; the audit trail has it."""
+    from model import reviews  # SQLAlchemy takes a second
+    from model.access import COMMAND_LINE
+
+    print(reviews.export(COMMAND_LINE, kind), end="")
     return 0
 
 

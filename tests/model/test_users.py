@@ -2,15 +2,17 @@
 
 import getpass
 import io
+import json
 import sys
 
 import pytest
 
-from model import accounts, audit, doctor, kept_images, store
+from model import accounts, audit, doctor, kept_images, reviews, store
 from model.__main__ import main
 from model.access import COMMAND_LINE, Actor
 from model.config import settings
 from model.tables import audit as audit_table
+from tests.model.review_cases import review
 
 PASSWORD = "correct horse battery"
 
@@ -133,3 +135,15 @@ def test_doctor_says_that_the_store_is_damaged(sqlite_home):
     (settings().home / "pneumoscope.sqlite").write_bytes(b"no database, " * 100)
     with pytest.raises(Exception, match=r"damaged.*Restore it"):
         doctor._check_store()
+
+
+def test_reviews_are_printed_and_the_trail_says_so(sqlite_home, capsys):
+    reviews.add(Actor("ann", "clinician"), review(comment="=1+1; <b>"), "key")
+    capsys.readouterr()
+    assert main(["reviews", "export"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert (json.loads(line)["reader"], json.loads(line)["comment"]) == ("ann", "=1+1; <b>")
+    assert main(["reviews", "export", "--format", "csv"]) == 0
+    assert "'=1+1; <b>" in capsys.readouterr().out
+    actions = [entry.action for entry in audit.entries(COMMAND_LINE)]
+    assert actions.count("reviews exported") == 2
