@@ -60,8 +60,10 @@ class Classifier:
         if bundle.parts:
             self._segmenter = _Segmenter(bundle.folder)
             self._statistics = gate.Statistics.load(bundle.folder / gate.FILE)
-        # Sessions take turns: two passes at once would share the cores and both be late.
+        # Sessions take turns: two passes at once would share the cores and both be late. The small
+        # segmenter fits into what a pass leaves of them.
         self._thread = ThreadPoolExecutor(1, "classifier")
+        self._lung_thread = ThreadPoolExecutor(1, "lungs")
         # The first pass traces and allocates: better now than on somebody's X-ray.
         self._look([np.zeros((BASE_PX, BASE_PX), np.uint8)])
         self.num_passes = 0
@@ -127,14 +129,14 @@ class Classifier:
         """
         if self._segmenter is None:
             raise BundleError("a bundle with a lung segmenter", self.bundle.network, "Use another.")
-        return self._segmenter.masks(self._thread.submit(self._segmenter, greys).result())
+        return self._segmenter.masks(self._lung_thread.submit(self._segmenter, greys).result())
 
     def _look(self, greys: Sequence[np.ndarray]) -> _Looked:
         values = pixel_values(greys, self.bundle.input_px)
         passed = self._thread.submit(self._run, values)
         if self._segmenter is None:
             return _Looked(*passed.result(), None)
-        lungs = self._thread.submit(self._segmenter, greys)
+        lungs = self._lung_thread.submit(self._segmenter, greys)
         return _Looked(*passed.result(), lungs.result())
 
     def _run(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

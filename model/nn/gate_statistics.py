@@ -73,13 +73,14 @@ class Statistics:
     def _place(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Coordinates (N, K) and mean square of what lies outside of the components (N,)."""
         centred = (features.astype(np.float32) - self.centre) / self.spread  # (N, D)
-        placed = centred @ self.basis.astype(np.float32)  # (N, K)
+        placed = centred @ self.basis  # (N, K)
         left_out = (centred**2).sum(axis=1) - (placed**2).sum(axis=1)
         return placed, np.maximum(left_out, 0) / max(centred.shape[1] - placed.shape[1], 1)
 
     def save(self, path: Path) -> None:
         """Writes the file whole or not at all."""
         values = {name: np.asarray(value) for name, value in vars(self).items()}
+        values["basis"] = self.basis.astype(np.float16)  # which it was rounded to
 
         def write(temporary: Path) -> None:
             with temporary.open("wb") as file:
@@ -94,6 +95,7 @@ class Statistics:
             with np.load(path, allow_pickle=False) as file:
                 form = int(file["format"])
                 found = cls(**{field.name: file[field.name] for field in fields(cls)})
+                found = replace(found, basis=found.basis.astype(np.float32))
         except Exception:  # NumPy and zipfile raise many kinds
             raise _refuse(f"statistics of the gate in {FILE}", "no file that can be read") from None
         if form != FORMAT or not found._fits():
@@ -142,8 +144,9 @@ def fit(
     whitening = (axes / np.sqrt(np.maximum(spreads, 1e-9))).astype(np.float32)
     unknown = np.asarray(np.inf)
     upside_down = np.zeros_like(variances)
+    rounded = basis.astype(np.float16).astype(np.float32)  # as it is kept
     found = Statistics(
-        centre, spread, basis.astype(np.float16), variances, outside, means, whitening,
+        centre, spread, rounded, variances, outside, means, whitening,
         unknown, unknown, upside_down,
     )  # fmt: skip
     if len(training) < MIN_FILMS:
