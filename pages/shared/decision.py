@@ -7,6 +7,7 @@ import streamlit as st
 
 from model import metrics
 from model.bundle import Bundle
+from model.evaluated import split_of
 from model.prediction import Decision, decide
 from pages.shared import drawing, gate, operating_points, services
 from pages.shared.services import Reading
@@ -32,7 +33,7 @@ def panel(reading: Reading) -> None:
     decided = decide(prediction, threshold, band)
     assert decided is not None
     gate.warning(prediction)
-    split = _split_name(bundle)
+    split = split_of(bundle)
     drawing.show(_verdict(decided, bundle, split) + drawing.heat_in_lungs(prediction))
     _controls(bundle)
     _consequences(split, bundle)
@@ -107,11 +108,6 @@ def _controls(bundle: Bundle) -> None:
         on_change=lambda: _set(st.session_state["read.typed"]),
     )
     operating_points.buttons("read", st.session_state["read.threshold"], _set)
-
-
-def _split_name(bundle: Bundle) -> str:
-    """The split whose figures are shown: the one that chose nothing, where the bundle has it."""
-    return "test" if "test" in bundle.evaluations else next(iter(bundle.evaluations))
 
 
 def _consequences(split: str, bundle: Bundle) -> None:
