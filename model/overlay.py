@@ -24,13 +24,21 @@ def overlay(film: np.ndarray, heat: np.ndarray) -> np.ndarray:
     The heat may have any resolution and is stretched over the whole film, bilinear.
 
     The heat's weight grows with the heat, in a smooth step: where there is none, the film is
-    untouched. By tables in 8 bits, a tenth of the time of arithmetic in float.
+    untouched. By tables in 8 bits, a tenth of the time of arithmetic in float, and only where the
+    heat is.
     """
     height, width = film.shape
+    colored = cv2.cvtColor(film, cv2.COLOR_GRAY2RGB)  # (H, W, 3)
     level = cv2.resize(cv2.convertScaleAbs(heat, alpha=255), (width, height))  # (H, W)
     kept, added = _tables()
-    shade = cv2.multiply(film, cv2.LUT(level, kept), scale=1 / 255)  # (H, W)
-    return cv2.add(cv2.cvtColor(shade, cv2.COLOR_GRAY2RGB), cv2.applyColorMap(level, added))
+    hot = level.max(axis=1) > 255 * HEAT_FROM, level.max(axis=0) > 255 * HEAT_FROM  # (H,), (W,)
+    if not hot[0].any():
+        return colored
+    part = tuple(slice(found.argmax(), len(found) - found[::-1].argmax()) for found in hot)
+    shade = cv2.multiply(film[part], cv2.LUT(level[part], kept), scale=1 / 255)
+    heated = cv2.applyColorMap(level[part], added)
+    colored[part] = cv2.add(cv2.cvtColor(shade, cv2.COLOR_GRAY2RGB), heated)
+    return colored
 
 
 @cache

@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CHECKS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]  # half of the time is waiting for a browser
 WHERE = (
     "from playwright.sync_api import sync_playwright\n"
     "with sync_playwright() as p: print(p.chromium.executable_path)"
@@ -113,7 +114,8 @@ def main() -> int:
         result = "FAILED" if name in failed else "ok"
         print(f"{result:6} {name}, {time.monotonic() - start:.1f} s", flush=True)
     print(f"failed so far: {', '.join(failed) or 'nothing'}; now pytest", flush=True)
-    return int(not succeeds([sys.executable, "-m", "pytest", *sys.argv[1:]]) or bool(failed))
+    pytest = [sys.executable, "-m", "pytest", *SIDE_BY_SIDE, *sys.argv[1:]]
+    return int(not succeeds(pytest) or bool(failed))
 
 
 if __name__ == "__main__":

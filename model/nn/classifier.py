@@ -58,7 +58,7 @@ class Classifier:
         self._segmenter: _Segmenter | None = None
         self._statistics: gate.Statistics | None = None
         if bundle.parts:
-            self._segmenter = _Segmenter(bundle.folder)
+            self._segmenter = _Segmenter(bundle.folder, self.precision)
             self._statistics = gate.Statistics.load(bundle.folder / gate.FILE)
         # Sessions take turns: two passes at once would share the cores and both be late. The small
         # segmenter fits into what a pass leaves of them.
@@ -148,8 +148,8 @@ class Classifier:
 class _Segmenter:
     """The lung segmenter of a bundle as a graph: greys, each (224, 224) uint8 -> (N, s, s) 0..1."""
 
-    def __init__(self, folder: Path) -> None:
-        self._lungs = Lungs.load(folder)
+    def __init__(self, folder: Path, precision: str) -> None:
+        self._lungs = Lungs.load(folder, precision)
         network = self._lungs.network
         self._pass = _with_constants(lambda values: [network(values)], self._lungs.size_px, 1)
 

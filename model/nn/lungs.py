@@ -99,8 +99,11 @@ class Lungs:
     threshold: float
 
     @classmethod
-    def load(cls, folder: Path) -> "Lungs":
-        """Opens `lungs.keras` in `folder`; raises BundleError unless it is what the card says."""
+    def load(cls, folder: Path, dtype: str | None = None) -> "Lungs":
+        """Opens `lungs.keras` in `folder`; raises BundleError unless it is what the card says.
+
+        dtype: the Keras dtype policy that its convolutions compute in; float32 unless given.
+        """
         try:
             card = json.loads((folder / CARD).read_text())
             form, size_px = card["format"], int(card["size_px"])
@@ -115,7 +118,7 @@ class Lungs:
             raise _refuse(f"the weights {WEIGHTS}", "no such file")
         if sha256_of(folder / WEIGHTS) != sha256:
             raise _refuse(f"{WEIGHTS} with the SHA-256 {sha256[:12]}... of {CARD}", "another file")
-        model = unet(size_px)
+        model = unet(size_px, dtype=dtype)
         # Taken out of the archive first: HDF5 reads here and there, slow in compressed data.
         with zipfile.ZipFile(folder / WEIGHTS) as archive, tempfile.TemporaryDirectory() as place:
             model.load_weights(archive.extract("model.weights.h5", place))

@@ -178,7 +178,7 @@ def test_a_refused_image_is_read_against_the_refusal(
     app = open_app()
     app.upload(photograph)
     app.page.get_by_text("Refused: no probability is given").wait_for()
-    assert app.viewer.get_attribute("data-overlay") == "none"
+    app.page.wait_for_selector('.viewer[data-overlay="none"]')
     app.page.get_by_role("button", name="Read it all the same").click()
     read = app.page.get_by_role("button", name="Read against the refusal")
     assert read.is_disabled()
