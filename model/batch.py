@@ -9,47 +9,31 @@ What was read is stored batch by batch (model/worklists.py): a server that is ki
 batches that were in work and no more. The films themselves are never stored.
 """
 
-import base64
 import logging
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import cv2
 
 from model import worklists, xray
 from model.access import Actor
 from model.archive import Film
-from model.bundle import Bundle
+from model.batch_predictions import Classifier, Predictions, reading, thumbnail
 from model.config import settings
 from model.errors import InputError, PneumoscopeError, XRayError
 from model.prediction import Prediction
-from model.reviews import heatmap_hash
 from model.worklists import Reading
 from model.xray import XRay
 
 MAX_HELD_BYTES = 2 * 1000**3  # of uploaded films in memory, over all lists of all readers
 MAX_HELD_LISTS = 20
 BATCH_SIZE = 16
-THUMBNAIL_PX = 48  # the longer side
-_KEPT_PREDICTIONS = 500  # 50 KB each
 _FAILED = (
     "The classifier could not read this X-ray. Ask the administrator to look into the server's log."
 )
 _STOPPED = "The reading has stopped. Ask the administrator to look into the server's log."
 _log = logging.getLogger(__name__)
-
-
-class Classifier(Protocol):
-    """What reads films; see model/nn/classifier.py."""
-
-    bundle: Bundle
-
-    def predict(self, xrays: Sequence[XRay]) -> list[Prediction]:
-        """One prediction for each X-ray, in order."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +83,7 @@ class BatchReader:
         """classifier: gives the classifier, waiting until it is loaded."""
         self._classifier = classifier
         self._lists: OrderedDict[int, _List] = OrderedDict()
-        self._predictions: OrderedDict[tuple[str, str], Prediction] = OrderedDict()
+        self._predictions = Predictions()
         self._changed = threading.Condition()
         # Two: one decodes and prepares while the other one's batch is in the network.
         for number in range(2):
@@ -189,17 +173,15 @@ class BatchReader:
             held = self._own(actor, number)
             return set(held.films) if held else set()
 
-    def film(self, actor: Actor, number: int, position: int) -> XRay | None:
-        """The film itself, decoded; None if it has to be given again. Raises XRayError."""
+    def film(self, actor: Actor, number: int, position: int) -> Film | None:
+        """The film as it was given; None if it has to be given again."""
         with self._changed:
             held = self._own(actor, number)
-            film = held.films.get(position) if held else None
-        return xray.read(film.read(), film.name) if film else None
+            return held.films.get(position) if held else None
 
     def prediction(self, image_sha256: str, model_version: str) -> Prediction | None:
         """What was said of a film, if it was among the last ones that were read."""
-        with self._changed:
-            return self._predictions.get((image_sha256, model_version))
+        return self._predictions.known(image_sha256, model_version)
 
     def _own(self, actor: Actor, number: int) -> _List | None:
         held = self._lists.get(number)
@@ -268,8 +250,9 @@ class BatchReader:
         self, classifier: Classifier, held: _List, films: Mapping[int, XRay]
     ) -> dict[int, Reading | str]:
         said: dict[int, Reading | str] = {}
-        predictions = _predict(classifier, list(films.values()))
-        for (position, film), prediction in zip(films.items(), predictions, strict=True):
+        read = self._predictions.of(classifier, films.values())
+        for position, film in films.items():
+            prediction = read[film.sha256]
             if prediction is None:
                 said[position] = _FAILED
                 continue
@@ -277,46 +260,4 @@ class BatchReader:
             small = thumbnail(film)
             with self._changed:
                 held.thumbnails[position] = small
-                self._predictions[film.sha256, prediction.model_version] = prediction
-                if len(self._predictions) > _KEPT_PREDICTIONS:
-                    self._predictions.popitem(last=False)
         return said
-
-
-def _predict(classifier: Classifier, films: Sequence[XRay]) -> list[Prediction | None]:
-    """One for each film; None for one that the classifier fails on, which spoils no other's."""
-    if not films:
-        return []
-    try:
-        return list(classifier.predict(films))
-    except Exception:
-        _log.exception("prediction failed")
-    if len(films) == 1:
-        return [None]
-    return [prediction for film in films for prediction in _predict(classifier, [film])]
-
-
-def reading(film: XRay, prediction: Prediction, preprocessing: str) -> Reading:
-    """What the store keeps of a prediction."""
-    return Reading(
-        image_sha256=film.sha256,
-        model_version=prediction.model_version,
-        preprocessing=preprocessing,
-        probability=prediction.probability,
-        logit=prediction.logit,
-        heatmap_sha256=heatmap_hash(prediction.heatmap),
-        gate_status=prediction.gate.status,
-        gate_score=prediction.gate.score,
-        gate_reason=prediction.gate.reason,
-        overruled=prediction.overruled,
-    )
-
-
-def thumbnail(film: XRay) -> str:
-    """A small JPEG as a data URL, 1 KB."""
-    shown = film.display()  # (H, W)
-    scale = THUMBNAIL_PX / max(shown.shape)
-    size = tuple(max(1, round(side * scale)) for side in shown.shape[::-1])
-    small = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
-    data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 70])[1].tobytes()
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode()

@@ -86,19 +86,21 @@ class Classifier:
             chosen = looked_at[start : start + BATCH_SIZE]
             films = [prepare(xrays[i].display()) for i in chosen]
             looked = self._look([film.grey for film in films])
+            if looked.lungs is not None and self._statistics:
+                judged = gate.judge(self._statistics, looked.features, looked.lungs)
+                for i, verdict in zip(chosen, judged, strict=True):
+                    gates[i] = verdict if gates[i].status == "accepted" else gates[i]
             for n, (i, film) in enumerate(zip(chosen, films, strict=True)):
-                predictions[i] = self._judge(gates[i], film, looked, n, overruled)
+                predictions[i] = self._say(gates[i], film, looked, n, overruled)
         return predictions
 
-    def _judge(
+    def _say(
         self, verdict: Gate, film: Prepared, looked: _Looked, n: int, overruled: bool
     ) -> Prediction:
         """The prediction for the n-th of the films that were looked at together."""
         lungs = None
-        if looked.lungs is not None and self._segmenter and self._statistics:
+        if looked.lungs is not None and self._segmenter:
             [lungs] = self._segmenter.masks(looked.lungs[n : n + 1])
-            if verdict.status == "accepted":
-                verdict = gate.judge(self._statistics, looked.features[n], looked.lungs[n])
         version = self.bundle.model_version
         refused = verdict.status == "refused"
         if refused and not overruled:

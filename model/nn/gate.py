@@ -107,22 +107,24 @@ def _bands(count: int) -> np.ndarray:
     return (np.maximum(covered, 0) * BANDS / count).astype(np.float32)
 
 
-def judge(statistics: Statistics, features: np.ndarray, lungs: np.ndarray) -> Gate:
-    """Three answers for an image that `check` has accepted.
+def judge(statistics: Statistics, features: np.ndarray, lungs: np.ndarray) -> list[Gate]:
+    """One of three answers for each of N images that `check` has accepted.
 
-    features (D,) of its pass; lungs (h, w) 0..1: how probably each pixel is lung.
+    features (N, D) of their pass; lungs (N, h, w) 0..1: how probably each pixel is lung.
 
     The score is 1 where an image begins to be unusual and 2 where it is refused.
     """
-    distance = float(statistics.distance(features[None])[0])
-    chest_distance = float(statistics.chest_distance(features[None])[0])
+    film, chest, turn = (length.tolist() for length in statistics.distances(features))
+    return [_judge(*signs) for signs in zip(film, chest, turn, lungs, strict=True)]
+
+
+def _judge(distance: float, chest_distance: float, turn: float, lungs: np.ndarray) -> Gate:
     unsure, has_two = uncertainty(lungs), two_lungs(lungs > 0.5)
     # Each sign adds to the others: a lateral film is barely too far, but has one lung as well.
     strange = chest_distance + UNSURE_WEIGHT * min(unsure, 1) + (0 if has_two else ONE_LUNG)
     if strange > STRANGE_FROM:
         score = 1 + strange / STRANGE_FROM
         return Gate("refused", score, NO_CHEST if has_two else NO_LUNGS)
-    turn = float(statistics.turn(features[None])[0])
     if turn > UPSIDE_DOWN_FROM:
         return Gate("refused", 1 + turn / UPSIDE_DOWN_FROM, UPSIDE_DOWN)
     score = min(max(distance, unsure / UNSURE_FROM), REFUSED_FROM)

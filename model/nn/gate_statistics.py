@@ -6,6 +6,7 @@ films, with what lies outside of them, as Moghaddam & Pentland 1997 (doi 10.1109
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh
@@ -30,6 +31,16 @@ CHEST_FACTOR = 1.2
 HELD_OUT = 4  # every 4th of the others is kept for choosing the limit
 
 
+class Distances(NamedTuple):
+    """Of N films, each (N,). film, chest: how unlike the training films, and any chest film, they
+    are; 1 is the limit. turn: about 0 for an upright film, about 1 for one upside down.
+    """
+
+    film: np.ndarray
+    chest: np.ndarray
+    turn: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Statistics:
     """What is known of the films: D features in K components.
@@ -52,23 +63,16 @@ class Statistics:
     chest_limit: np.ndarray  # ()
     upside_down: np.ndarray
 
-    def distance(self, features: np.ndarray) -> np.ndarray:
-        """features (N, D) -> how unlike the training films they are (N,); 1 is the limit."""
-        placed = self._place(features)[0]
+    def distances(self, features: np.ndarray) -> "Distances":
+        """features (N, D) -> all that is known of where N films lie."""
+        placed, left_out = self._place(features)
         apart = placed[:, None] - self.class_means  # (N, C, K)
         squares = ((apart @ self.whitening) ** 2).mean(axis=-1)  # (N, C)
-        return np.sqrt(squares.min(axis=1)) / self.film_limit
-
-    def chest_distance(self, features: np.ndarray) -> np.ndarray:
-        """features (N, D) -> how unlike any chest film they are (N,); 1 is the limit."""
-        placed, left_out = self._place(features)
+        film = np.sqrt(squares.min(axis=1)) / self.film_limit
         inside = (placed**2 / self.variances).mean(axis=1)
-        squares = inside + OUTSIDE_WEIGHT * left_out / self.outside
-        return np.sqrt(squares / (1 + OUTSIDE_WEIGHT)) / self.chest_limit
-
-    def turn(self, features: np.ndarray) -> np.ndarray:
-        """features (N, D) -> (N,): about 0 for an upright film, about 1 for one upside down."""
-        return self._place(features)[0] @ self.upside_down
+        squares = inside + OUTSIDE_WEIGHT * left_out / self.outside  # (N,)
+        chest = np.sqrt(squares / (1 + OUTSIDE_WEIGHT)) / self.chest_limit
+        return Distances(film, chest, placed @ self.upside_down)
 
     def _place(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Coordinates (N, K) and mean square of what lies outside of the components (N,)."""
@@ -155,7 +159,7 @@ def fit(
         upside_down = _direction(found._place(turned)[0], variances)
         found = replace(found, upside_down=upside_down)
     raw = replace(found, film_limit=np.asarray(1.0), chest_limit=np.asarray(1.0))
-    film_limit = FILM_MARGIN * np.quantile(raw.distance(validation), QUANTILE)
+    film_limit = FILM_MARGIN * np.quantile(raw.distances(validation).film, QUANTILE)
     chest_limit = _chest_limit(raw, validation, None if others is None else others[held_out])
     return replace(raw, film_limit=film_limit, chest_limit=np.asarray(chest_limit))
 
@@ -163,10 +167,10 @@ def fit(
 def _chest_limit(
     statistics: Statistics, validation: np.ndarray, others: np.ndarray | None
 ) -> float:
-    own = CHEST_FACTOR * float(np.quantile(statistics.chest_distance(validation), QUANTILE))
+    own = CHEST_FACTOR * float(np.quantile(statistics.distances(validation).chest, QUANTILE))
     if others is None:
         return own
-    return max(own, float(np.quantile(statistics.chest_distance(others), QUANTILE)))
+    return max(own, float(np.quantile(statistics.distances(others).chest, QUANTILE)))
 
 
 def _components(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ from model.nn import gate, network
 from model.nn.classifier import Classifier
 from model.nn.dataset import read_folder
 from model.nn.gradcam import heatmap
-from model.preprocessing import pixel_values, standardise
+from model.preprocessing import pixel_values, prepare, standardise
 
 
 def bare(classifier: Classifier, precision: str) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -96,7 +96,7 @@ def measure(rounds: int) -> None:
         "    without the overlay": read_and_predict,
         "    1 decode": lambda: xray.read(data, "film.jpg"),
         "    2 gate": lambda: gate.check(film),
-        "    3 pixel_values": lambda: pixel_values([film.display()], bundle.input_px),
+        "    3 pixel_values": lambda: pixel_values([prepare(film.display()).grey], bundle.input_px),
         "    4 pass with Grad-CAM": lambda: classifier.evidence(values),
         "    5 probability, heatmap": lambda: (
             calibrate(logits, bundle.temperature),

@@ -156,41 +156,41 @@ def statistics():
 def test_a_training_film_that_is_shifted_a_little_is_near_and_anything_else_is_far(statistics):
     shifted = TRAINING[:50] + np.float32(0.02)
     np.testing.assert_allclose(
-        statistics.distance(shifted), statistics.distance(TRAINING[:50]), atol=0.05
+        statistics.distances(shifted).film, statistics.distances(TRAINING[:50]).film, atol=0.05
     )
-    assert statistics.distance(shifted).mean() < 0.7
-    assert statistics.distance(STRANGE).min() > 2
-    assert statistics.chest_distance(STRANGE).min() > 2
+    assert statistics.distances(shifted).film.mean() < 0.7
+    assert statistics.distances(STRANGE).film.min() > 2
+    assert statistics.distances(STRANGE).chest.min() > 2
 
 
 def test_almost_all_films_of_the_fold_are_within_both_limits(statistics):
-    assert np.mean(statistics.distance(VALIDATION) > 1) <= 0.01
-    assert np.mean(statistics.chest_distance(VALIDATION) > 1) <= 0.01
+    assert np.mean(statistics.distances(VALIDATION).film > 1) <= 0.01
+    assert np.mean(statistics.distances(VALIDATION).chest > 1) <= 0.01
 
 
 def test_films_of_another_hospital_are_unlike_the_training_films_and_yet_chest_films(statistics):
     others = of_films(200, seed=4, shift=1.5)
-    assert np.mean(statistics.distance(others) > 1) > 0.5
-    assert np.mean(statistics.chest_distance(others) > 1) < 0.05
+    assert np.mean(statistics.distances(others).film > 1) > 0.5
+    assert np.mean(statistics.distances(others).chest > 1) < 0.05
 
 
 def test_without_others_the_limit_lies_beyond_the_fold():
     alone = gate.fit(TRAINING, LABELS, VALIDATION)
-    assert alone.chest_distance(VALIDATION).max() < 1
-    assert alone.chest_distance(STRANGE).min() > 1
-    assert not alone.turn(TURNED).any()  # no turned films were shown: none is found
+    assert alone.distances(VALIDATION).chest.max() < 1
+    assert alone.distances(STRANGE).chest.min() > 1
+    assert not alone.distances(TURNED).turn.any()  # no turned films were shown: none is found
 
 
 def test_what_turning_a_film_does_is_learnt(statistics):
     turned = of_films(200, seed=5) + TURN
-    assert np.mean(statistics.turn(turned) > gate.UPSIDE_DOWN_FROM) > 0.97
-    assert np.mean(statistics.turn(TRAINING) > gate.UPSIDE_DOWN_FROM) < 0.03
+    assert np.mean(statistics.distances(turned).turn > gate.UPSIDE_DOWN_FROM) > 0.97
+    assert np.mean(statistics.distances(TRAINING).turn > gate.UPSIDE_DOWN_FROM) < 0.03
 
 
 def test_a_handful_of_films_does_not_tell_what_is_unlike_them():
     few = gate.fit(TRAINING[:16], LABELS[:16], VALIDATION[:8], turned=TURNED[:8])
-    assert not few.distance(STRANGE).any()
-    assert not few.chest_distance(STRANGE).any()
+    assert not few.distances(STRANGE).film.any()
+    assert not few.distances(STRANGE).chest.any()
 
 
 def test_the_components_do_not_depend_on_which_product_they_come_from():
@@ -205,9 +205,7 @@ def test_the_components_do_not_depend_on_which_product_they_come_from():
 def test_statistics_survive_saving_and_loading(statistics, tmp_path):
     statistics.save(tmp_path / gate.FILE)
     again = gate.Statistics.load(tmp_path / gate.FILE)
-    for asked in ("distance", "chest_distance", "turn"):
-        expected = getattr(statistics, asked)(OTHERS)
-        np.testing.assert_allclose(getattr(again, asked)(OTHERS), expected)
+    np.testing.assert_allclose(again.distances(OTHERS), statistics.distances(OTHERS))
 
 
 def damaged(data):
@@ -279,11 +277,12 @@ TWO, ONE = lungs(28, 68), lungs(48)
 @pytest.fixture(scope="module")
 def typical(statistics):
     """The features of the training film that is nearest to the others."""
-    return TRAINING[np.argmin(statistics.distance(TRAINING))]
+    return TRAINING[np.argmin(statistics.distances(TRAINING).film)]
 
 
 def judge(statistics, features, found):
-    return gate.judge(statistics, features, found)
+    [verdict] = gate.judge(statistics, features[None], found[None])
+    return verdict
 
 
 def test_a_film_like_those_of_the_training_is_accepted_without_a_word(statistics, typical):
@@ -294,7 +293,7 @@ def test_a_film_like_those_of_the_training_is_accepted_without_a_word(statistics
 
 def test_a_film_of_another_hospital_is_unusual(statistics):
     others = of_films(50, seed=7, shift=1.5)
-    farthest = others[np.argmax(statistics.distance(others))]
+    farthest = others[np.argmax(statistics.distances(others).film)]
     verdict = judge(statistics, farthest, TWO)
     assert verdict.status == "unusual"
     assert gate.UNUSUAL_FROM <= verdict.score <= gate.REFUSED_FROM
@@ -309,8 +308,8 @@ def test_what_is_far_from_every_chest_film_is_refused(statistics):
 
 
 def test_a_film_upside_down_is_refused_and_told_so(statistics):
-    found = TURNED[statistics.turn(TURNED) > 0.7]
-    clear = found[np.argmin(statistics.chest_distance(found))]
+    found = TURNED[statistics.distances(TURNED).turn > 0.7]
+    clear = found[np.argmin(statistics.distances(found).chest)]
     verdict = judge(statistics, clear, TWO)
     assert verdict.status == "refused"
     assert verdict.score > gate.REFUSED_FROM
@@ -327,8 +326,8 @@ def test_a_film_without_two_clear_lungs_is_not_accepted(statistics, typical, fou
 
 def test_the_signs_add_up(statistics):
     """Films at the edge of what a chest film is: refused when they have one lung as well."""
-    away = STRANGE[np.argmin(np.abs(statistics.turn(STRANGE)))] - statistics.centre
-    away *= 1.05 / statistics.chest_distance(statistics.centre + away[None])
+    away = STRANGE[np.argmin(np.abs(statistics.distances(STRANGE).turn))] - statistics.centre
+    away *= 1.05 / statistics.distances(statistics.centre + away[None]).chest
     edge = statistics.centre + away
     found = {name: judge(statistics, edge, seen).status for name, seen in
              {"two": TWO, "one": ONE}.items()}  # fmt: skip
