@@ -7,7 +7,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from model import commands, doctor, users
+from model import commands, doctor, jobs_commands, registry_commands, retraining_commands, users
 from model.access import ROLES
 from model.errors import PneumoscopeError
 
@@ -72,6 +72,17 @@ def _parser() -> argparse.ArgumentParser:
     export = actions.add_parser("export", help="all reviews to standard output")
     export.add_argument("--format", choices=("csv", "jsonl"), default="jsonl", dest="kind")
     export.set_defaults(run=users.export_reviews)
+
+    jobs_commands.add_to(subparsers)
+    registry_commands.add_to(subparsers)
+
+    sets = subparsers.add_parser("retraining-set", help="labelled X-rays and reviews, frozen")
+    freeze = sets.add_subparsers(required=True, metavar="ACTION").add_parser(
+        "freeze", help="write a set to train on; prints its hash"
+    )
+    freeze.add_argument("--data", type=Path, required=True, help="a folder or ZIP, as for train")
+    freeze.add_argument("--name", required=True, help="what people call it")
+    freeze.set_defaults(run=retraining_commands.freeze)
 
     check = subparsers.add_parser("doctor", help="check this installation")
     check.set_defaults(run=doctor.doctor)

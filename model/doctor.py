@@ -2,8 +2,7 @@
 
 import sys
 
-from model import xray
-from model.bundle import open_bundle
+from model import champion, xray
 from model.commands import FAILED
 from model.config import ROOT, settings
 from model.errors import PneumoscopeError
@@ -26,7 +25,19 @@ def doctor() -> int:
         except PneumoscopeError as error:
             failed = True
             print(f"FAIL  {name:<11} {error}", flush=True)
+    failed |= not _are_hosts_well()
     return FAILED if failed else 0
+
+
+def _are_hosts_well() -> bool:
+    """One line for each check of each host that trainings can be given to."""
+    from model import jobs
+
+    found = [(name, check) for name in jobs.hosts() for check in jobs.host_of(name).check()]
+    for name, check in found:
+        said = check.found if check.ok else f"{check.found}. {check.hint}"
+        print(f"{'ok  ' if check.ok else 'FAIL'}  {name + ' ' + check.name:<11} {said}", flush=True)
+    return all(check.ok for _, check in found)
 
 
 def _check_packages() -> str:
@@ -43,7 +54,7 @@ def _check_packages() -> str:
 
 
 def _check_bundle() -> str:
-    bundle = open_bundle(settings().bundle)
+    bundle = champion.look().open()
     return f"{bundle.model_version}, evaluated on {', '.join(bundle.evaluations)}"
 
 
@@ -54,7 +65,7 @@ def _check_prediction() -> str:
     from model.nn.classifier import Classifier
 
     data = SAMPLE.read_bytes()
-    classifier = Classifier.load(settings().bundle)
+    classifier = Classifier.load(champion.served())
     began = time.perf_counter()
     prediction = classifier.predict([xray.read(data, SAMPLE.name)])[0]
     if prediction.probability is None:

@@ -5,6 +5,7 @@ PneumoscopeError
  |    +-- TooLarge     over the limits on bytes or pixels, refused before it is unpacked
  +-- BundleError       a model version that does not check: it gives no verdict
  +-- DataError         a data set folder that cannot be used as asked
+ +-- TrainingError     a training that cannot go on; what it has finished is kept
  +-- ConfigError       a setting that is unknown or out of range
  +-- StoreError        the database or a folder of runtime data that cannot be used now
  +-- AccessError       a person who may not do this, or whose sign-in is refused
@@ -39,6 +40,10 @@ class BundleError(PneumoscopeError):
 
 class DataError(PneumoscopeError):
     """A data set folder has not the layout, the files or the labels that were asked for."""
+
+
+class TrainingError(PneumoscopeError):
+    """A training met a loss that is no number, a full memory or a full disk."""
 
 
 class ConfigError(PneumoscopeError):

@@ -57,7 +57,9 @@ def _existing(recipe: Recipe, folder: Path) -> Bundle | None:
     except BundleError:
         return None
     told = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(recipe).items()}
-    return bundle if bundle.training["recipe"] == told else None
+    # A setting that came later than the bundle had its default then.
+    kept = {**asdict(Recipe()), **bundle.training["recipe"]}
+    return bundle if kept == told else None
 
 
 def _read_test(bundle: Bundle, split: Split, protocol: str) -> None:

@@ -4,7 +4,6 @@ Imports Keras for its batch protocol only. Files go the way of an upload: `xray.
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +12,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from model import preprocessing, xray
+from model import manifest, preprocessing, xray
 from model.errors import DataError
+from model.manifest import SUFFIXES as SUFFIXES
+from model.manifest import Entry
+from model.manifest import patient_key as patient_key
 from model.nn.augmentation import change_background, hide_lungs
 from model.nn.changes import CHANGES, Change
 
 LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
-SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm", ".tif", ".tiff", ".bmp", ".webp"}
 OTHERS_OF_EACH = 400
 Augment = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
@@ -46,10 +47,12 @@ class Example:
 def read_folder(folder: Path, split: str | None = None) -> list[Example]:
     """Every image in `folder[/split]/{NORMAL,PNEUMONIA}`, sorted by path.
 
-    Identical files under different names share one patient key. Raises DataError when a class
-    folder is missing or empty.
+    Identical files under different names share one patient key; where `folder` is an unpacked
+    retraining set, its manifest.json has the keys. Raises DataError when a class folder is missing
+    or empty, and for a file that is not as the manifest says.
     """
     top = folder / split if split else folder
+    told = manifest.of_folder(folder)
     examples: list[Example] = []
     key_of: dict[str, str] = {}
     for name, label in LABELS.items():
@@ -62,20 +65,12 @@ def read_folder(folder: Path, split: str | None = None) -> list[Example]:
             )
         for path in paths:
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-            patient = key_of.setdefault(sha256, patient_key(path.stem))
+            if told is None:
+                patient = key_of.setdefault(sha256, patient_key(path.stem))
+            else:
+                patient = manifest.find(told, path.relative_to(folder), sha256).patient
             examples.append(Example(path, label, patient, sha256))
     return examples
-
-
-def patient_key(stem: str) -> str:
-    """Patient of a file of Kermany et al., by the number alone; else the file is its own patient.
-
-    `person12_bacteria_3` and `person12_virus_9` may be two children: the coarser key keeps them
-    together. `NORMAL2-IM-0385-0001` and `IM-0385-0001` likewise.
-    """
-    if match := re.match(r"(person|(?:NORMAL2-)?IM-)0*(\d+)", stem):
-        return ("person" if match[1] == "person" else "normal") + match[2]
-    return stem
 
 
 def data_hash(examples: Sequence[Example]) -> str:
@@ -116,8 +111,12 @@ def divide(folder: Path, protocol: str, folds: int, seed: int) -> Split:
     grouped: all X-rays of all splits together, a tenth each for test and validation, by patient.
     ungrouped: the same without regard to patients, to show how much that flatters.
 
-    Raises DataError when there are too few patients or X-rays.
+    An unpacked retraining set (manifest.json) is already divided: official leaves it so.
+    Raises DataError when there are too few patients or X-rays, or others than in the manifest.
     """
+    told = manifest.of_folder(folder)
+    if protocol == "official" and told is not None:
+        return _as_frozen(folder, told)
     if protocol == "official":
         has_splits = (folder / "train").is_dir()
         training, validation = split_by_patient(
@@ -134,6 +133,17 @@ def divide(folder: Path, protocol: str, folds: int, seed: int) -> Split:
     rest, test = split_by_patient(everything, folds, seed)
     training, validation = split_by_patient(rest, folds - 1, seed)
     return Split(training, validation, test)
+
+
+def _as_frozen(folder: Path, told: dict[str, Entry]) -> Split:
+    """The parts that the manifest names."""
+    tops = sorted({entry.path.split("/")[0] for entry in told.values()}, reverse=True)
+    found = [example for top in tops for example in read_folder(folder, top)]
+    if missing := len(told) - len(found):
+        raise manifest.changed(f"a folder where {missing} of them are missing")
+    split = [told[example.path.relative_to(folder).as_posix()].split for example in found]
+    parts = [[e for e, own in zip(found, split, strict=True) if own == p] for p in manifest.SPLITS]
+    return Split(*parts)
 
 
 def load_greys(

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from model import metrics, xray
+from model import locked_test, metrics, xray
 from model.bundle import FORMAT, Bundle, write_card
 from model.errors import DataError
 from model.evaluated import DATASET, GATE, HEATMAPS, ROBUSTNESS, SHORTCUTS
@@ -123,7 +123,8 @@ def keep(
     """Reads a split as it is and under every change, and keeps all that the pages show of it.
 
     That is the split's evaluation in the card and robustness.json; when `data` holds splits,
-    dataset.json; for a network with lungs and gate shortcuts.json, heatmaps.json and gate.json.
+    dataset.json; of the test split locked_test.json; for a network with lungs and gate
+    shortcuts.json, heatmaps.json and gate.json.
     Gives also what `looks` gives. Raises as `read_all`.
     """
     logits = read_changed(classifier, examples)
@@ -131,6 +132,8 @@ def keep(
     record(classifier.bundle, split, readings)
     record_changed(classifier.bundle, split, examples, logits)
     record_data_set(classifier.bundle, data)
+    if split == locked_test.SPLIT:
+        locked_test.write(classifier.bundle.folder, [example.path for example in examples])
     if not classifier.bundle.parts:
         return readings, UNKNOWN_LOOKS
     return readings, _record_looks(classifier, examples, split, readings)

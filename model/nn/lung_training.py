@@ -119,6 +119,8 @@ def _fit(
         # XLA makes the CPU slower; JAX has no other way.
         jit_compile=keras.backend.backend() == "jax",
     )
+    # Built in the first step, its variables would make TensorFlow trace that step twice.
+    model.optimizer.build(model.trainable_variables)
     curve: list[dict[str, float]] = []
 
     def note(epoch: int, logs: dict[str, float]) -> None:

@@ -91,6 +91,28 @@ def pixel_values(greys: Sequence[np.ndarray], size_px: int) -> np.ndarray:
     return batch
 
 
+def check(folder: Path) -> tuple[int, float]:
+    """Side in pixels and threshold of the segmenter in `folder`, which is not opened.
+
+    Raises BundleError unless `lungs.keras` is what the card says.
+    """
+    try:
+        card = json.loads((folder / CARD).read_text())
+        form, size_px = card["format"], int(card["size_px"])
+        threshold, sha256 = float(card["threshold"]), str(card["sha256"])
+    except OSError:
+        raise _refuse(f"{CARD} in the folder", "none that can be read") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise _refuse(f"a complete {CARD}", f"one that lacks or garbles {error}") from None
+    if form != FORMAT:
+        raise _refuse(f"a {CARD} of format {FORMAT}", f"format {form}")
+    if not (folder / WEIGHTS).is_file():
+        raise _refuse(f"the weights {WEIGHTS}", "no such file")
+    if sha256_of(folder / WEIGHTS) != sha256:
+        raise _refuse(f"{WEIGHTS} with the SHA-256 {sha256[:12]}... of {CARD}", "another file")
+    return size_px, threshold
+
+
 @dataclass(frozen=True, eq=False)
 class Lungs:
     """The segmenter in memory. threshold: the probability from which a pixel counts as lung."""
@@ -104,20 +126,7 @@ class Lungs:
 
         dtype: the Keras dtype policy that its convolutions compute in; float32 unless given.
         """
-        try:
-            card = json.loads((folder / CARD).read_text())
-            form, size_px = card["format"], int(card["size_px"])
-            threshold, sha256 = float(card["threshold"]), str(card["sha256"])
-        except OSError:
-            raise _refuse(f"{CARD} in the folder", "none that can be read") from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise _refuse(f"a complete {CARD}", f"one that lacks or garbles {error}") from None
-        if form != FORMAT:
-            raise _refuse(f"a {CARD} of format {FORMAT}", f"format {form}")
-        if not (folder / WEIGHTS).is_file():
-            raise _refuse(f"the weights {WEIGHTS}", "no such file")
-        if sha256_of(folder / WEIGHTS) != sha256:
-            raise _refuse(f"{WEIGHTS} with the SHA-256 {sha256[:12]}... of {CARD}", "another file")
+        size_px, threshold = check(folder)
         model = unet(size_px, dtype=dtype)
         # Taken out of the archive first: HDF5 reads here and there, slow in compressed data.
         with zipfile.ZipFile(folder / WEIGHTS) as archive, tempfile.TemporaryDirectory() as place:

@@ -1,5 +1,6 @@
 """How a network is trained: one frozen recipe and its presets. Imports no Keras."""
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -35,6 +36,8 @@ class Recipe:
     background: share of the training images whose lungs get another background.
     hidden: share of the training images whose lungs are hidden and whose label is one half.
     attention: weight of the loss that is the share of the evidence outside the lungs.
+    budget_minutes: after so long no further epoch is begun and the best so far is finished; the
+        time before an interruption counts, 0 = no limit.
     """
 
     network: str = "vgg16"
@@ -61,6 +64,7 @@ class Recipe:
     hidden: float = 0.0
     attention: float = 0.0
     folds: int = 10
+    budget_minutes: float = 0.0
 
     def __post_init__(self) -> None:
         stages = {len(self.size_px), len(self.epochs), len(self.learning_rate)}
@@ -76,6 +80,7 @@ class Recipe:
         can_mix = self.init != "scratch" and 0 < self.mix < 1
         self._check("mix", can_mix or not self.mix, "0, or below 1 and not from scratch")
         self._check("folds", self.folds >= 2, "at least 2")
+        self._check("budget_minutes", 0 <= self.budget_minutes < math.inf, "minutes, or 0")
         for name, choices in _CHOICES.items():
             known = getattr(self, name) in choices
             self._check(name, known, f"one of {', '.join(choices)}")

@@ -3,6 +3,7 @@
 Nothing here is TensorFlow's own: a GPU host may have Keras on JAX or PyTorch (KERAS_BACKEND).
 """
 
+import gc
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -11,11 +12,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from model import champion
 from model.bundle import open_bundle
-from model.config import settings
+from model.errors import DataError
 from model.nn import network
 from model.nn.augmentation import AUGMENTATIONS
 from model.nn.dataset import Batches, LungTraining, Split, data_hash
+from model.nn.devices import all_devices, is_out_of_memory, num_devices
 from model.nn.lungs import Lungs
 from model.nn.recipe import Recipe
 from model.nn.run_log import RunLog
@@ -29,30 +32,60 @@ def train(recipe: Recipe, split: Split, run_dir: Path) -> Trained:
     best.weights.h5 (averaged weights of the last epoch, or without averaging the highest AUROC on
     the changed validation fold among the epochs of the last stage). A run that was interrupted
     goes on after its last finished epoch when it is started again with the same recipe and data;
-    anything else in `run_dir` is started afresh.
+    anything else in `run_dir` is started afresh. `release` ends the run: until then a
+    training that is finished is not lost, and started again it gives the same at once.
+    When the memory is full it goes on from there with batches of half the size.
     `split.test` is not looked at.
+
+    Raises TrainingError for a loss that is no number, a disk that is full and a memory that is
+    too small for two X-rays; XRayError for a file that cannot be read.
     """
-    keras.utils.set_random_seed(recipe.seed)
-    log = RunLog(run_dir, _describe(recipe, split), labels_of(split.validation), recipe.average > 0)
+    log = RunLog(
+        run_dir,
+        _describe(recipe, split),
+        labels_of(split.validation),
+        recipe.average > 0,
+        recipe.budget_minutes,
+    )
     print(
         f"{len(split.training)} training and {len(split.validation)} validation X-rays", flush=True
     )
     films = load_films(split, recipe.seed)
-    masks = Lungs.load(settings().bundle).masks(films.training) if recipe.needs_lungs else None
+    while True:
+        try:
+            return _try(recipe, split, films, log)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            log.halve_batch(log.batch_size or recipe.batch_size, error)
+        gc.collect()  # what is left of the failed try
+
+
+def _try(recipe: Recipe, split: Split, films: Films, log: RunLog) -> Trained:
+    with all_devices():
+        model = _fit(recipe, split, films, log)
+    return measure(_plain(recipe, model), split, films, batch_size=log.batch_size)
+
+
+def _fit(recipe: Recipe, split: Split, films: Films, log: RunLog) -> keras.Model:
+    """The trained network; goes on from where the log says."""
+    keras.utils.set_random_seed(recipe.seed)
+    masks = Lungs.load(champion.served()).masks(films.training) if recipe.needs_lungs else None
     labels = labels_of(split.training)
     model = _start(recipe)
     before = model.get_weights() if recipe.mix else []
     for stage in range(log.stage, len(recipe.epochs)):
         if recipe.epochs[stage]:
-            batches = _batches(recipe, stage, films.training, labels, masks)
+            size = log.batch_size or recipe.batch_size
+            batches = _batches(recipe, stage, size, films.training, labels, masks)
             _run_stage(recipe, stage, model, batches, films, log)
+        if log.is_over:
+            break
     if log.best.exists():
         model.load_weights(log.best)
     if before:
         model.set_weights(mixed(model.get_weights(), before, recipe.mix))
-    trained = measure(_plain(recipe, model), split, films)
-    log.clear_checkpoints()
-    return trained
+    return model
 
 
 def mixed(after: list[np.ndarray], before: list[np.ndarray], share: float) -> list[np.ndarray]:
@@ -86,7 +119,7 @@ def _start(recipe: Recipe) -> keras.Model:
     if recipe.init == "imagenet":
         network.load_imagenet(model)
     elif recipe.init != "scratch":
-        folder = settings().bundle if recipe.init == "champion" else Path(recipe.init)
+        folder = champion.served() if recipe.init == "champion" else Path(recipe.init)
         weights = open_bundle(folder, is_outdated=True).weights
         model.set_weights(keras.saving.load_model(weights, compile=False).get_weights())
     return model
@@ -99,6 +132,7 @@ def _normalises(recipe: Recipe) -> bool:
 def _batches(
     recipe: Recipe,
     stage: int,
+    batch_size: int,
     greys: list[np.ndarray],
     labels: np.ndarray,
     masks: np.ndarray | None,
@@ -111,12 +145,26 @@ def _batches(
         greys,
         labels,
         recipe.size_px[stage],
-        recipe.batch_size,
+        _shareable(batch_size, len(greys)),
         seed=recipe.seed * 1000 + stage,
         augment=AUGMENTATIONS[recipe.augmentation],
         balanced=recipe.balanced,
         lungs=lungs,
     )
+
+
+def _shareable(batch_size: int, num_images: int) -> int:
+    """A batch size near this one that the devices can share evenly."""
+    devices = num_devices()
+    if devices == 1:
+        return batch_size
+    if num_images < devices:
+        raise DataError(
+            f"an X-ray to train on for each of {devices} devices",
+            f"{num_images} X-rays",
+            "Add X-rays, or let the training see fewer devices.",
+        )
+    return max(1, min(batch_size, num_images) // devices) * devices
 
 
 def _run_stage(
@@ -137,9 +185,13 @@ def _run_stage(
         # XLA makes the CPU slower; JAX has no other way.
         jit_compile=keras.backend.backend() == "jax",
     )
+    # Built in the first step, its variables would make TensorFlow trace that step twice.
+    trainee.optimizer.build(trainee.trainable_variables)
     fold = (films.validation, films.changed)
     is_last = stage == len(recipe.epochs) - 1
-    batches.begin_epoch(log.begin(trainee, model, stage, is_last, size_px, fold))
+    batches.begin_epoch(log.begin(trainee, model, stage, is_last, size_px, fold, batches))
+    if log.is_over:
+        return
     verbose = 1 if os.isatty(1) else 2  # a progress bar, or a line an epoch
     trainee.fit(
         batches,

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.nn import changes, gate
 from model.nn.dataset import Batches, Example, Split, load_greys
-from model.nn.run_log import predict_logits
+from model.nn.run_log import PREDICTED_TOGETHER, predict_logits
 from model.preprocessing import prepare
 
 
@@ -55,30 +55,39 @@ def load_films(split: Split, seed: int) -> Films:
 
 
 def measure(
-    plain: keras.Model, split: Split, films: Films, others: Sequence[np.ndarray] = ()
+    plain: keras.Model,
+    split: Split,
+    films: Films,
+    others: Sequence[np.ndarray] = (),
+    batch_size: int | None = None,
 ) -> Trained:
     """Reads the fold and fits the gate; minutes for thousands of films on a CPU.
 
     others: chest X-rays of other hospitals and ages, greys as in `films`, that the gate is to find
-    unusual, not to refuse.
+    unusual, not to refuse. batch_size: how many are read together where memory is short.
     """
     size_px = plain.input_shape[1]
+    together = min(batch_size or PREDICTED_TOGETHER, PREDICTED_TOGETHER)
     return Trained(
         plain,
         split.validation,
-        predict_logits(plain, films.validation, size_px),
-        predict_logits(plain, films.changed, size_px),
-        _fit_gate(plain, split, films, others) if plain.name == "vgg16" else None,
+        predict_logits(plain, films.validation, size_px, together),
+        predict_logits(plain, films.changed, size_px, together),
+        _fit_gate(plain, split, films, others, together) if plain.name == "vgg16" else None,
     )
 
 
 def _fit_gate(
-    plain: keras.Model, split: Split, films: Films, others: Sequence[np.ndarray]
+    plain: keras.Model,
+    split: Split,
+    films: Films,
+    others: Sequence[np.ndarray],
+    together: int,
 ) -> gate.Statistics:
     extractor = keras.Model(plain.input, gate.features(plain))
 
     def features(greys: Sequence[np.ndarray]) -> np.ndarray:
-        batches = Batches(greys, np.zeros(len(greys)), plain.input_shape[1], 32)
+        batches = Batches(greys, np.zeros(len(greys)), plain.input_shape[1], together)
         return np.asarray(extractor.predict(batches, verbose=0), np.float32)  # (N, D)
 
     return gate.fit(

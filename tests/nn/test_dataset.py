@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from model import manifest
 from model.errors import DataError
+from model.manifest import Entry
 from model.nn.augmentation import AUGMENTATIONS, none
 from model.nn.changes import CHANGES
 from model.nn.dataset import (
@@ -365,3 +367,65 @@ def test_the_data_set_itself_is_divided_as_the_protocol_says(shared_data, protoc
     assert not keys[0] & keys[1]
     if protocol != "official":  # whose test split is as it was published
         assert not (keys[0] | keys[1]) & keys[2]
+
+
+# --- a retraining set that was unpacked -----------------------------------------------------------
+
+
+@pytest.fixture
+def unpacked(hundred, tmp_path):
+    """Of 60 X-rays, with a manifest that says otherwise than their names do."""
+    entries = []
+    for i, example in enumerate(read_folder(hundred, "train")[::6] + read_folder(hundred, "test")):
+        path = example.path.relative_to(hundred)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(example.path, tmp_path / path)
+        top, label, _ = path.parts
+        split = "test" if top == "test" else "validation" if i % 5 == 0 else "training"
+        told = (path.as_posix(), example.sha256, "0" * 64, label, "base", f"child {i // 2}", split)
+        entries.append(Entry(*told))
+    sha256 = manifest.hash_of(entries)
+    made = manifest.Manifest(sha256, "autumn", "2026", "zoe", tuple(entries))
+    manifest.write(tmp_path / manifest.FILE, made)
+    return tmp_path
+
+
+def test_a_manifest_says_who_the_children_are_and_how_they_are_divided(unpacked):
+    told = manifest.of_folder(unpacked)
+    split = divide(unpacked, "official", folds=10, seed=0)
+    assert split == divide(unpacked, "official", folds=3, seed=7)
+    for part, name in zip(parts(split), manifest.SPLITS, strict=True):
+        found = {example.path.relative_to(unpacked).as_posix(): example for example in part}
+        assert found.keys() == {path for path, entry in told.items() if entry.split == name}
+        for path, example in found.items():
+            assert example.patient == told[path].patient
+            assert example.label == (told[path].label == "PNEUMONIA")
+
+
+def test_the_other_protocols_divide_the_children_of_the_manifest(unpacked):
+    training, validation, test = parts(divide(unpacked, "grouped", folds=5, seed=0))
+    keys = [{example.patient for example in part} for part in (training, validation, test)]
+    assert not keys[0] & keys[1] | keys[0] & keys[2] | keys[1] & keys[2]
+    assert set.union(*keys) == {entry.patient for entry in manifest.of_folder(unpacked).values()}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: path.write_bytes(b"other"), "a file that was changed"),
+        (lambda path: path.unlink(), "a folder where 1 of them are missing"),
+        (lambda path: path.with_name("new.png").write_bytes(b"new"), "a file that is not in it"),
+        (lambda path: (path.parents[2] / manifest.FILE).write_text("{}"), "one that is damaged"),
+    ],
+)
+def test_a_folder_that_is_not_as_its_manifest_says(unpacked, change, message):
+    change(sorted((unpacked / "train" / "NORMAL").iterdir())[0])
+    with pytest.raises(DataError, match=message):
+        divide(unpacked, "official", folds=10, seed=0)
+
+
+def test_a_manifest_that_was_changed_is_refused(unpacked):
+    path = unpacked / manifest.FILE
+    path.write_text(path.read_text().replace('"training"', '"validation"', 1))
+    with pytest.raises(DataError, match="changed after it was frozen"):
+        read_folder(unpacked, "train")

@@ -257,9 +257,20 @@ def test_without_splits_there_is_no_description_of_the_data_set(bundle, data):
     evaluate.keep(Classifier(bundle), read_folder(data / "test"), "test", data / "test")
     assert sorted(path.name for path in bundle.folder.iterdir()) == [
         "bundle.json",
+        "locked_test.json",
         "model.keras",
         "robustness.json",
     ]
+
+
+def test_keep_lists_the_films_of_the_test_split_and_of_no_other(bundle, data):
+    shutil.copytree(data / "test", data / "val")
+    kept(bundle, data, "val")
+    path = bundle.folder / "locked_test.json"
+    assert not path.exists()
+    kept(bundle, data)
+    hashes = {sha256 for sha256, _, _ in json.loads(path.read_text())["films"]}
+    assert hashes == {example.sha256 for example in read_folder(data, "test")}
 
 
 # --- where it looks -------------------------------------------------------------------------------

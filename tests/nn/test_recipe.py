@@ -77,6 +77,7 @@ def test_the_network_of_the_paediatric_project_is_trained_as_it_was():
         ("protocol=ungrouped", "ungrouped"),
         ("network=cnn_150", "cnn_150"),
         ("init=champion", "champion"),
+        ("budget_minutes=90", 90.0),
     ],
 )
 def test_settings_from_the_command_line(change, expected):
@@ -96,6 +97,8 @@ def test_settings_from_the_command_line(change, expected):
         ("augmentation=wild", "affine"),
         ("balanced=perhaps", "balanced"),
         ("folds=1", "folds"),
+        ("budget_minutes=-1", "budget_minutes"),
+        ("budget_minutes=inf", "budget_minutes"),
         ("mix=1", "mix"),
         ("mix=0.5", "mix"),  # from scratch there is nothing to mix with
     ],

@@ -1,0 +1,103 @@
+"""The job server of a Ray cluster, asked with patience that ends.
+
+Ray takes more than a second to import: it is imported inside.
+"""
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from model.errors import ConfigError, PneumoscopeError, StoreError
+
+CONNECT_SECONDS, ANSWER_SECONDS, UPLOAD_SECONDS = 3, 10, 300
+
+
+@contextlib.contextmanager
+def asked() -> Iterator[Any]:
+    """A client of the job server; whatever it raises leaves here as a PneumoscopeError."""
+    address = _address()
+    problem: PneumoscopeError
+    try:
+        yield _client(address)
+        return
+    except PneumoscopeError:
+        raise
+    except OSError:  # also what `requests` raises
+        problem = StoreError(
+            "an answer of the Ray cluster",
+            "none",
+            "Check that its computer is on, that Ray and the tunnel run and that XRAY_RAY_ADDRESS "
+            "is right. A training that runs there goes on.",
+        )
+    except (RuntimeError, ValueError, KeyError) as error:  # also what Ray raises
+        problem = _refusal(str(error))
+    raise problem from None
+
+
+def _address() -> str:
+    address = os.environ.get("XRAY_RAY_ADDRESS", "").rstrip("/")
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(
+            "the address of a Ray job server in XRAY_RAY_ADDRESS, such as http://127.0.0.1:8265",
+            "nothing" if not address else f"an address that begins with {parts.scheme or address}",
+            "Correct XRAY_RAY_ADDRESS; it takes neither ray:// nor the port 6379.",
+        )
+    return address
+
+
+def _refusal(said: str) -> PneumoscopeError:
+    expected = "a Ray job server at XRAY_RAY_ADDRESS"
+    if "oken" in said:
+        todo = "Set RAY_AUTH_MODE=token and copy the cluster's token, as the README says."
+        return ConfigError(expected, "one that asks for a token", todo)
+    status = re.search(r"status code (\d+)", said)
+    if status and int(status[1]) >= 500:
+        return StoreError("an answer of the Ray cluster", f"fault {status[1]}", "Try again later.")
+    todo = "Give the port of Ray's dashboard, 8265 unless chosen otherwise."
+    return ConfigError(expected, "another program, or a Ray that is too old", todo)
+
+
+@lru_cache(maxsize=4)
+def _client(address: str) -> Any:
+    """Asks the server for its version, so that a wrong address is known at once."""
+    # Ray would prefer RAY_ADDRESS to the address that it is given.
+    os.environ["RAY_API_SERVER_ADDRESS"] = address
+    try:
+        from ray.exceptions import RayError
+        from ray.job_submission import JobSubmissionClient
+    except ImportError:
+        raise StoreError(
+            "the package ray", "none", 'Run `pip install "ray[default]~=2.60.0"`.'
+        ) from None
+
+    for name in ("dashboard.modules.dashboard_sdk", "_private.runtime_env.packaging"):
+        logging.getLogger(f"ray.{name}").setLevel(logging.WARNING)  # not each upload
+
+    class Client(JobSubmissionClient):
+        """Ray's own waits for ever on a host that does not answer."""
+
+        def _do_request(self, method: str, endpoint: str, **arguments: Any) -> Any:
+            answer = UPLOAD_SECONDS if method == "PUT" else ANSWER_SECONDS
+            waits = (CONNECT_SECONDS, answer)
+            try:
+                return super()._do_request(method, endpoint, timeout=waits, **arguments)
+            except RayError as error:  # no token, or a wrong one
+                raise RuntimeError(str(error)) from None
+
+    return Client(address)
+
+
+def details(client: Any, handle: str) -> Any:
+    """What the cluster knows of the job; None if it knows none of that name."""
+    try:
+        return client.get_job_info(handle)
+    except RuntimeError as error:
+        if "status code 404" in str(error):
+            return None
+        raise
