@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from model.errors import AccessError
 
 ROLES = ("visitor", "clinician", "admin")  # each may do what the ones before it may
+SESSION_HOURS = 12  # how long a sign-in counts
 
 
 @dataclass(frozen=True)

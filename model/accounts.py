@@ -1,16 +1,18 @@
 """Local accounts: who may sign in, with which role.
 
     accounts.add(COMMAND_LINE, "ann", "clinician", password)
-    actor = accounts.authenticate("ann", password)
+    actor, token = accounts.sign_in("ann", password)  # the token: see model/sessions.py
 
 Passwords are kept as Argon2id hashes. From the fifth wrong password on, a name has to wait before
 the next try, each time twice as long; an unknown name behaves as a known one. Every change and
 every sign-in, refused or not, goes to the audit trail in the same transaction.
 """
 
+import contextlib
 import datetime
 import hashlib
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -19,7 +21,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 from sqlalchemy.engine import Connection, Row
 
-from model import audit, store
+from model import audit, sessions, store
 from model.access import COMMAND_LINE, ROLES, VISITOR, Actor, require
 from model.errors import AccessError, InputError
 from model.tables import accounts, sign_ins
@@ -75,13 +77,13 @@ def add(actor: Actor, name: str, role: str, password: str) -> None:
 
 
 def change_role(actor: Actor, name: str, role: str) -> None:
-    """Another role for the account; by an admin. The last admin stays one."""
+    """Another role for the account, which is signed out; by an admin. The last admin stays one."""
     _check_role(role)
     _change(actor, name, "role changed", role=role)
 
 
 def deactivate(actor: Actor, name: str) -> None:
-    """The account can no longer sign in, what it did stays; by an admin, not on the last one."""
+    """Signs the account out for good, what it did stays; by an admin, not on the last one."""
     _change(actor, name, "account deactivated", active=0)
 
 
@@ -91,27 +93,39 @@ def activate(actor: Actor, name: str) -> None:
 
 
 def change_password(actor: Actor, name: str, password: str) -> None:
-    """A new password; by an admin or by the owner, whom the page has just authenticated."""
-    if _key(actor.name) != _key(name):
-        require(actor, "admin")
+    """A new password for an account, which is signed out; by an admin."""
+    require(actor, "admin")
     with store.reading() as connection:
         name = _found(connection, name).name
     hashed = _checked_hash(name, password)
     with store.writing() as connection:
-        _set(connection, name, password_hash=hashed)
-        connection.execute(sign_ins.delete().where(sign_ins.c.key == _hidden(name)))
-        audit.append(connection, actor.name, "password changed", name)
+        _set_password(connection, actor, name, hashed)
 
 
-def current(name: str) -> Actor | None:
-    """Who this account is now; None if it is gone or deactivated: an open session ends with it."""
-    with store.reading() as connection:
-        row = _row(connection, name)
-    return Actor(row.name, row.role) if row and row.active else None
+def change_own_password(name: str, old: str, new: str) -> str:
+    """A new password, by who has the old one: signed out everywhere, but for the token returned."""
+    hashed = _checked_hash(name, new)
+    with _proven(name, old) as (connection, row):
+        _set_password(connection, Actor(row.name, row.role), row.name, hashed)
+        return sessions.begin(connection, row.key)
 
 
 def authenticate(name: str, password: str) -> Actor:
     """The owner of name and password. Raises AccessError, with the time to wait if there is one."""
+    with _proven(name, password) as (_, row):
+        return Actor(row.name, row.role)
+
+
+def sign_in(name: str, password: str) -> tuple[Actor, str]:
+    """The owner of name and password, and the token of a new session; on record. Raises as above"""
+    with _proven(name, password) as (connection, row):
+        audit.append(connection, row.name, "signed in")
+        return Actor(row.name, row.role), sessions.begin(connection, row.key)
+
+
+@contextlib.contextmanager
+def _proven(name: str, password: str) -> Iterator[tuple[Connection, "Row[Any]"]]:
+    """A transaction for what the owner of name and password may do, and the account."""
     with store.writing() as connection:
         row = _row(connection, name)
         wait_seconds = _count_try(connection, name)
@@ -126,11 +140,12 @@ def authenticate(name: str, password: str) -> Actor:
     # Outside of a transaction: it is slow on purpose. The try has already been counted.
     right = _verify(row.password_hash if row else _nobody(), password)
     with store.writing() as connection:
-        row = _row(connection, name)
+        known, row = row, _row(connection, name)
+        right = bool(row and known and right and row.password_hash == known.password_hash)
         if row and row.active and right:
             connection.execute(sign_ins.delete().where(sign_ins.c.key == _hidden(name)))
-            audit.append(connection, row.name, "signed in")
-            return Actor(row.name, row.role)
+            yield connection, row
+            return
         _refuse(connection, row, "deactivated" if right else "wrong name or password")
     if row and right:
         raise AccessError("an active account", "one that was deactivated", "Ask an admin for it.")
@@ -180,6 +195,7 @@ def _change(actor: Actor, name: str, action: str, **values: Any) -> None:
                 "at least one admin", f"a change of the last one, {row.name}", "Add another first."
             )
         _set(connection, row.name, **values)
+        sessions.end_all(connection, row.key)
         audit.append(connection, actor.name, action, row.name, **values, before={"role": row.role})
 
 
@@ -201,6 +217,13 @@ def _found(connection: Connection, name: str) -> "Row[Any]":
 
 def _set(connection: Connection, name: str, **values: Any) -> None:
     connection.execute(accounts.update().where(accounts.c.key == _key(name)).values(**values))
+
+
+def _set_password(connection: Connection, actor: Actor, name: str, hashed: str) -> None:
+    _set(connection, name, password_hash=hashed)
+    sessions.end_all(connection, _key(name))
+    connection.execute(sign_ins.delete().where(sign_ins.c.key == _hidden(name)))
+    audit.append(connection, actor.name, "password changed", name)
 
 
 def _key(name: str) -> str:

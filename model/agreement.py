@@ -27,17 +27,23 @@ UNUSABLE = "unusable image"
 # matter however many films there are.
 KS_CRITICAL, KS_SMALL = 1.95, 0.1
 MIN_FILMS = 50
+ONE_ALIKE = "cannot be computed: {} said the same of every film"
+BOTH_ALIKE = "cannot be computed: each of the two said the same of every film"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two readers, or a reader and the model, on the `num_images` images that both judged."""
+    """Two readers, or a reader and the model, on the `num_images` images that both judged.
+
+    no_kappa: why kappa cannot be computed, or "".
+    """
 
     first: str
     second: str
     num_images: int
     agreement: Rate
     kappa: Estimate
+    no_kappa: str
 
 
 @dataclass(frozen=True)
@@ -100,15 +106,16 @@ def kappa(first: Sequence[str], second: Sequence[str], seed: int = 0) -> Estimat
     """Cohen's kappa of two readers' labels, in order of the images, with a 95 % interval.
 
     Cohen 1960: (observed - expected agreement) / (1 - expected). The interval is of a bootstrap
-    over images. NaN where both always gave one and the same label, and without images.
+    over images. NaN where one of the two gave one label alone: then the agreement expected by
+    chance is the observed one whatever the other said, and kappa is 0 or 0 / 0.
     """
+    if min(len(set(first)), len(set(second))) < 2:
+        return UNKNOWN
     names = sorted({*first, *second})
     table = np.zeros((len(names), len(names)))  # (L, L) counts
     for a, b in zip(first, second, strict=True):
         table[names.index(a), names.index(b)] += 1
-    value = float(_kappa(table[None])[0]) if len(first) else math.nan
-    if math.isnan(value):
-        return UNKNOWN
+    value = float(_kappa(table[None])[0])
     # Drawing images again is drawing the cells of the table again.
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(first), (table / len(first)).ravel(), RESAMPLES)
@@ -171,7 +178,16 @@ def _with_model(name: str, by_image: dict[str, Review]) -> Pair:
 
 def _pair(a: str, first: list[str], b: str, second: list[str]) -> Pair:
     num_equal = sum(x == y for x, y in zip(first, second, strict=True))
-    return Pair(a, b, len(first), wilson(num_equal, len(first)), kappa(first, second))
+    rate, missing = wilson(num_equal, len(first)), _no_kappa(a, first, b, second)
+    return Pair(a, b, len(first), rate, kappa(first, second), missing)
+
+
+def _no_kappa(a: str, first: list[str], b: str, second: list[str]) -> str:
+    """Why kappa cannot be computed, or ""."""
+    alike = [name for name, said in ((a, first), (b, second)) if len(set(said)) == 1]
+    if len(alike) == 2:
+        return BOTH_ALIKE
+    return ONE_ALIKE.format(*alike) if alike else ""
 
 
 def _overrides(said: Sequence[Review]) -> Rate:

@@ -43,14 +43,14 @@ class Film:
     num_bytes: int = 0
 
 
-def from_uploads(files: Iterable[tuple[str, bytes]]) -> list[Film]:
+def from_uploads(files: Iterable[tuple[str, bytes]], max_files: int = 0) -> list[Film]:
     """Files and ZIP archives, (name, bytes) each, in the order given.
 
-    Raises InputError for more than `MAX_FILES` files, more than `MAX_BYTES` unpacked, none at all,
-    and for an archive whose table of contents cannot be read.
+    Raises InputError for more than `max_files` files (0: `MAX_FILES`), more than `MAX_BYTES`
+    unpacked, none at all, and for an archive whose table of contents cannot be read.
     """
     films: list[Film] = []
-    unpacked = 0
+    unpacked, max_files = 0, max_files or MAX_FILES
     for name, data in files:
         if data.startswith(_ZIP):
             archive = _open(name, data)
@@ -65,24 +65,25 @@ def from_uploads(files: Iterable[tuple[str, bytes]]) -> list[Film]:
             raise InputError(
                 f"at most {MAX_BYTES / 1e9:g} GB of films, unpacked", "more", "Divide the list."
             )
-        if len(films) > MAX_FILES:
+        if len(films) > max_files:
             break
-    _check_number(films)
+    _check_number(films, max_files)
     return _told_apart(films)
 
 
-def from_folder(folder: Path) -> list[Film]:
+def from_folder(folder: Path, max_files: int = 0) -> list[Film]:
     """The files in a folder of the server and in its subfolders, by name; links are left out.
 
-    Raises InputError for none or more than `MAX_FILES`, and if the folder cannot be read.
+    Raises InputError for none or more than `max_files` (0: `MAX_FILES`), and if the folder cannot
+    be read.
     """
-    films = []
+    films, max_files = [], max_files or MAX_FILES
     for path in _walk(folder):
         name = path.relative_to(folder).as_posix()
         films.append(Film(name, lambda path=path: _read(folder, path)))  # type: ignore[misc]
-        if len(films) > MAX_FILES:
+        if len(films) > max_files:
             break
-    _check_number(films)
+    _check_number(films, max_files)
     return _told_apart(sorted(films, key=lambda film: film.name))
 
 
@@ -97,10 +98,10 @@ def subfolders(folder: Path) -> list[str]:
     return []
 
 
-def _check_number(films: Sequence[Film]) -> None:
-    if not 1 <= len(films) <= MAX_FILES:
-        received = f"more than {MAX_FILES}" if films else "none"
-        raise InputError(f"1 to {MAX_FILES} files", received, "Choose others, or divide them.")
+def _check_number(films: Sequence[Film], max_files: int) -> None:
+    if not 1 <= len(films) <= max_files:
+        received = f"more than {max_files}" if films else "none"
+        raise InputError(f"1 to {max_files} files", received, "Choose others, or divide them.")
 
 
 def _told_apart(films: Sequence[Film]) -> list[Film]:

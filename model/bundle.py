@@ -49,6 +49,7 @@ class Bundle:
 
     parts: SHA-256 of the files beside the weights that readings need, see PARTS.
     training: what the run wrote about itself.
+    weights_sha256: of the weights, as the card says; "" before a card is written.
     """
 
     folder: Path
@@ -63,6 +64,7 @@ class Bundle:
     evaluations: Mapping[str, Evaluation]
     training: Mapping[str, Any]
     parts: Mapping[str, str] = field(default_factory=dict)
+    weights_sha256: str = ""
 
     @property
     def weights(self) -> Path:
@@ -94,8 +96,8 @@ def open_bundle(folder: Path, is_outdated: bool = False) -> Bundle:
     is_outdated: its preprocessing and its parts do not matter, because only its weights are used,
     as a start or to calibrate them anew.
     """
-    bundle, sha256 = _read(folder / CARD)
-    _check_weights(bundle.weights, sha256)
+    bundle = read_card(folder / CARD)
+    _check_weights(bundle.weights, bundle.weights_sha256)
     if is_outdated:
         return bundle
     if bundle.preprocessing not in preprocessing.KNOWN:
@@ -113,11 +115,6 @@ def read_card(path: Path) -> Bundle:
 
     Raises BundleError.
     """
-    return _read(path)[0]
-
-
-def _read(path: Path) -> tuple[Bundle, str]:
-    """A card and the SHA-256 of the weights that it names."""
     try:
         card = json.loads(path.read_text())
     except OSError:
@@ -125,7 +122,7 @@ def _read(path: Path) -> tuple[Bundle, str]:
     except ValueError:
         raise _refuse(f"a readable {path.name}", "damaged JSON") from None
     try:
-        return _parse(path.parent, card), str(card["weights"]["sha256"])
+        return _parse(path.parent, card)
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         raise _refuse(f"a complete {path.name}", f"a card that lacks or garbles {error}") from None
 
@@ -198,6 +195,7 @@ def _parse(folder: Path, card: Mapping[str, Any]) -> Bundle:
         evaluations={name: _evaluation(value) for name, value in card["evaluations"].items()},
         training=dict(card["training"]),
         parts={Path(name).name: str(sha256) for name, sha256 in card.get("parts", {}).items()},
+        weights_sha256=str(card["weights"]["sha256"]),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from model import overlay, xray
+from model import champion, overlay, xray
 from model.bundle import Bundle, open_bundle
 from model.config import settings
 from model.errors import ConfigError, DataError, PneumoscopeError
@@ -42,7 +42,7 @@ def predict(
 
     if threshold is not None:
         check_range("threshold", threshold, 0, 1)
-    classifier = Classifier.load(settings().bundle)
+    classifier = Classifier.load(_served())
     used = classifier.bundle.operating_point().threshold if threshold is None else threshold
     names = _heatmap_names(files)
     failed = False
@@ -157,7 +157,13 @@ def evaluate(
     examples = read_folder(data, split)
     if report:
         _check_report(report)  # before minutes of reading
-    classifier = Classifier.load(bundle or settings().bundle)
+    folder = bundle or _served()
+    if keep and champion.is_copy(folder):
+        raise ConfigError(
+            "a bundle that may be written to", "a version that was promoted",
+            "Give --bundle: what was promoted is not changed any more.",
+        )  # fmt: skip
+    classifier = Classifier.load(folder)
     if keep:
         name = split or data.resolve().name
         readings, looks = evaluation.keep(classifier, examples, name, data)
@@ -169,6 +175,10 @@ def evaluate(
     if report:
         _write_report(report, split or data.resolve().name, classifier.bundle, readings)
     return 0
+
+
+def _served() -> Path:
+    return champion.look().open().folder
 
 
 def _check_report(folder: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from model import metrics
 from model.bundle import Bundle
+from model.language import _
 from model.looks import GateFigures, Heatmaps, Shortcuts
 from model.metrics import UNKNOWN, Estimate, Rate, wilson
 
@@ -23,7 +24,6 @@ FILES = ROBUSTNESS, DATASET, SHORTCUTS, HEATMAPS, GATE = (
     "robustness.json", "dataset.json", "shortcuts.json", "heatmaps.json", "gate.json"
 )  # fmt: skip
 Found = TypeVar("Found")
-_KEEP = "run `python -m model evaluate --keep` with the data set to write it."
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,22 @@ def split_of(bundle: Bundle) -> str:
 def robustness(bundle: Bundle) -> list[Change]:
     """The changes of `robustness.json`, first the X-rays as they are; else empty."""
     return _measured(bundle, ROBUSTNESS, lambda told: _changes(told, bundle.temperature)) or []
+
+
+def refused(bundle: Bundle) -> dict[tuple[int, str], str]:
+    """Label and file -> patient of X-rays of the split that the gate refused as they are.
+
+    Of `robustness.json`, for the card has no logit of them; empty where nothing says so.
+    """
+
+    def parse(told: Mapping[str, Any]) -> dict[tuple[int, str], str]:
+        [logits] = [change["logits"] for change in told["changes"] if change["name"] == "none"]
+        films = zip(told["labels"], told["files"], told["patients"], logits, strict=True)
+        return {
+            (label, str(f)): str(patient) for label, f, patient, logit in films if logit is None
+        }
+
+    return _measured(bundle, ROBUSTNESS, parse) or {}
 
 
 def shortcuts(bundle: Bundle) -> Shortcuts | None:
@@ -212,20 +228,40 @@ def why_missing(bundle: Bundle, file: str) -> str:
     """One sentence why a file of FILES gives nothing; "" when it gives something."""
     path = bundle.folder / file
     if not path.is_file():
-        return f"This version comes without {file}: {_KEEP}"
+        return _(
+            "This version comes without {file}: run `python -m model evaluate --keep` with the "
+            "data set to write it.",
+            file=file,
+        )
     told = _read(path)
     if file != DATASET:
         version = told.get("model_version", bundle.model_version)
         if version != bundle.model_version:
-            return f"{file} was measured with another version, {version}: {_KEEP}"
+            return _(
+                "{file} was measured with another version, {version}: run `python -m model "
+                "evaluate --keep` with the data set to write it.",
+                file=file,
+                version=version,
+            )
         if told.get("split", split_of(bundle)) != split_of(bundle):
-            return f"{file} was measured on another split, {told['split']}: {_KEEP}"
+            return _(
+                "{file} was measured on another split, {split}: run `python -m model evaluate "
+                "--keep` with the data set to write it.",
+                file=file,
+                split=told["split"],
+            )
     readers: dict[str, Callable[[Bundle], object]] = {
         ROBUSTNESS: robustness, DATASET: dataset, SHORTCUTS: shortcuts, HEATMAPS: heatmaps,
         GATE: gate,
     }  # fmt: skip
     usable = readers[file](bundle) not in (None, [])
-    return "" if usable else f"{file} is damaged or of another format: {_KEEP}"
+    if usable:
+        return ""
+    return _(
+        "{file} is damaged or of another format: run `python -m model evaluate --keep` with the "
+        "data set to write it.",
+        file=file,
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

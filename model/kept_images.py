@@ -20,6 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from model import audit, store
@@ -90,9 +91,10 @@ def film(actor: Actor, image_sha256: str) -> np.ndarray:
     Raises InputError when it is not kept, StoreError when its file is gone or damaged.
     """
     require(actor, "clinician")
-    recover()
+    if _staged(_checked(image_sha256)).exists():
+        recover()
     with store.reading() as connection:
-        row = _last(connection, image_sha256).get(_checked(image_sha256))
+        row = _last(connection, image_sha256).get(image_sha256)
     if row is None or not _is_kept(row):
         raise InputError("an image that is kept", "another one", "Choose one from the list.")
     shown = cv2.imread(str(path_of(image_sha256)), cv2.IMREAD_GRAYSCALE)
@@ -189,8 +191,11 @@ def _is_kept(row: "Row[Any] | None") -> bool:
 
 
 def _deleted_with_file(connection: Connection) -> list[str]:
-    last = _last(connection)
-    return [sha for sha, row in last.items() if not _is_kept(row) and path_of(sha).exists()]
+    newest = sa.select(sa.func.max(kept_images.c.id)).group_by(kept_images.c.image_sha256)
+    chosen = sa.select(kept_images.c.image_sha256).where(
+        kept_images.c.event == "deleted", kept_images.c.id.in_(newest)
+    )
+    return [sha for sha in connection.execute(chosen).scalars() if path_of(sha).exists()]
 
 
 def _fault(row: "Row[Any]") -> str:

@@ -136,14 +136,45 @@ def auroc(
     labels, probabilities = _checked(labels, probabilities)  # (N,), (N,)
     if labels.all() or not labels.any():
         return UNKNOWN
+    value, won, pairs = _pairs_won(labels, probabilities, _resamples(labels.size, groups, seed))
+    return _with_interval(value, won, pairs)
+
+
+def auroc_difference(
+    labels: npt.ArrayLike,
+    before: npt.ArrayLike,
+    after: npt.ArrayLike,
+    groups: Sequence[str] | np.ndarray | None = None,
+    seed: int = 0,
+) -> Estimate:
+    """AUROC of the probabilities `after` less that of those `before`, on the same X-rays.
+
+    The interval is that of `auroc`, both figures from the same resamples: paired, so that what is
+    difficult for both does not widen it. One class alone gives NaN in -1..1.
+
+    Raises DataError for unusable arrays.
+    """
+    labels, before = _checked(labels, before)  # (N,), (N,)
+    after = _checked(labels, after)[1]  # (N,)
+    if labels.all() or not labels.any():
+        return Estimate(math.nan, -1.0, 1.0)
+    weights = _resamples(labels.size, groups, seed)  # (R, N)
+    old, old_won, pairs = _pairs_won(labels, before, weights)
+    new, new_won, _ = _pairs_won(labels, after, weights)
+    return _with_interval(new - old, new_won - old_won, pairs)
+
+
+def _pairs_won(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """The AUROC, and in each resample of `weights` (R, N) the pairs won (R,) and all pairs (R,)."""
     ill = probabilities[labels][:, None]  # (P, 1)
     well = probabilities[~labels]  # (Q,)
     wins = (ill > well) + np.float32(0.5) * (ill == well)  # (P, Q) float32
-    weights = _resamples(labels.size, groups, seed)  # (R, N)
     ill_weights, well_weights = weights[:, labels], weights[:, ~labels]  # (R, P), (R, Q)
     won = ((ill_weights @ wins) * well_weights).sum(1)  # (R,)
     pairs = ill_weights.sum(1) * well_weights.sum(1)  # (R,)
-    return _with_interval(float(wins.mean(dtype=np.float64)), won, pairs)
+    return float(wins.mean(dtype=np.float64)), won, pairs
 
 
 def f1(

@@ -36,6 +36,7 @@ from model.evaluated import (
     split_of,
     why_missing,
 )
+from model.language import N_
 from model.metrics import Confusion, Estimate, Rate
 from model.prediction import OperatingPoint
 
@@ -48,17 +49,21 @@ __all__ = [
 
 SHIPPED = ROOT / "model" / "weights" / "comparison"
 COMPARED = {
-    "mlp": "Multilayer perceptron",
-    "dense": "Dense baseline, regularised",
-    "dense_128": "Dense baseline, 128 px",
-    "cnn": "CNN with augmentation",
-    "cnn_150": "Four-block CNN, 150 px",
-    "vgg16_frozen": "VGG16, frozen ImageNet features",
-    "default": "VGG16, before it learned to look at the lungs",
-    "cnn_150_grouped": "Four-block CNN, 150 px",
-    "cnn_150_ungrouped": "Four-block CNN, 150 px",
-    "grouped": "VGG16, short training",
-    "ungrouped": "VGG16, short training",
+    "mlp": N_("Multilayer perceptron"),
+    "dense": N_("Dense baseline, regularised"),
+    "dense_128": N_("Dense baseline, 128 px"),
+    "cnn": N_("CNN with augmentation"),
+    "cnn_150": N_("Four-block CNN, 150 px"),
+    "vgg16_frozen": N_("VGG16, frozen ImageNet features"),
+    "default": N_("VGG16, before it learned to look at the lungs"),
+    "cnn_150_grouped": N_("Four-block CNN, 150 px"),
+    "cnn_150_ungrouped": N_("Four-block CNN, 150 px"),
+    "grouped": N_("VGG16, short training"),
+    "ungrouped": N_("VGG16, short training"),
+}
+KINDS = {
+    "bacteria": N_("Bacterial pneumonia against all normal"),
+    "virus": N_("Viral pneumonia against all normal"),
 }
 PROTOCOLS = ("official", "grouped", "ungrouped")
 _UNSEEN = Rate(float("nan"), 0.0, 1.0, 0, 0)
@@ -129,10 +134,10 @@ def _compared(bundle: Bundle, name: str) -> Row:
             return replace(empty, missing=str(card["missing"]))
         compared = bundles.read_card(path)
         if "test" not in compared.evaluations:
-            return replace(empty, missing="It has not been read on its test X-rays.")
+            return replace(empty, missing=N_("It has not been read on its test X-rays."))
         return replace(_row(compared, name, COMPARED[name]), protocol=protocol)
     except OSError:
-        return replace(empty, missing="Not trained here: run `python -m model compare`.")
+        return replace(empty, missing=N_("Not trained here: run `python -m model compare`."))
     except (KeyError, TypeError, ValueError, AttributeError, PneumoscopeError):
         return replace(empty, missing=f"Its card, {path.name}, is damaged or of another format.")
 
@@ -169,7 +174,7 @@ def _row(bundle: Bundle, name: str, title: str) -> Row:
 
 @dataclass(frozen=True)
 class Subgroup:
-    """The champion on a part of a split."""
+    """The champion on a part of a split; kind: "bacteria" or "virus", where it is one of these."""
 
     name: str
     n: int
@@ -177,6 +182,7 @@ class Subgroup:
     sensitivity: Rate
     specificity: Rate
     auroc: Estimate
+    kind: str = ""
 
 
 def subgroups(bundle: Bundle, split: str, threshold: float) -> list[Subgroup]:
@@ -187,14 +193,14 @@ def subgroups(bundle: Bundle, split: str, threshold: float) -> list[Subgroup]:
     """
     evaluation = bundle.evaluations[split]
     well = evaluation.labels == 0  # (N,)
-    groups = [("All", np.ones_like(well))]
-    for kind, title in [("bacteria", "Bacterial pneumonia"), ("virus", "Viral pneumonia")]:
+    groups = [(N_("All"), "", well | True)]
+    for kind, title in KINDS.items():
         of_kind = np.array([kind_of(name) == kind for name in evaluation.files], bool)  # (N,)
-        groups.append((f"{title} against all normal", well | of_kind))
+        groups.append((title, kind, well | of_kind))
     groups += _by_size(bundle, evaluation)
     return [
-        _subgroup(name, bundle, split, inside, threshold)
-        for name, inside in groups
+        replace(_subgroup(name, bundle, split, inside, threshold), kind=kind)
+        for name, kind, inside in groups
         if evaluation.labels[inside].any() or name == "All"
     ]
 
@@ -205,7 +211,7 @@ def kind_of(file: str) -> str:
     return match[1] if match else ""
 
 
-def _by_size(bundle: Bundle, evaluation: Evaluation) -> list[tuple[str, np.ndarray]]:
+def _by_size(bundle: Bundle, evaluation: Evaluation) -> list[tuple[str, str, np.ndarray]]:
     known = dataset(bundle)
     sizes = known.file_sizes if known else {}
     if len(set(sizes.values())) < 2 or not set(evaluation.files) <= set(sizes):
@@ -213,8 +219,8 @@ def _by_size(bundle: Bundle, evaluation: Evaluation) -> list[tuple[str, np.ndarr
     areas = np.array([sizes[name][0] * sizes[name][1] for name in evaluation.files])  # (N,)
     middle = float(np.median(areas))
     return [
-        (f"Originals below {middle / 1e6:.1f} megapixels", areas < middle),
-        (f"Originals of {middle / 1e6:.1f} megapixels and more", areas >= middle),
+        (f"Originals below {middle / 1e6:.1f} megapixels", "", areas < middle),
+        (f"Originals of {middle / 1e6:.1f} megapixels and more", "", areas >= middle),
     ]
 
 

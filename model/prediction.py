@@ -5,12 +5,22 @@ Values only. A probability becomes a decision at a threshold, here and nowhere e
     decide(prediction, threshold=0.42, band=0.05)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from model.errors import BundleError, ConfigError
+from model.language import N_
+
+# A decision as people read it, on the pages and in reports, by its label.
+WORDS: Mapping[str, str] = {
+    "pneumonia": N_("Pneumonia likely"),
+    "normal": N_("Pneumonia unlikely"),
+    "refer": N_("Uncertain: refer for reading"),
+}
+OVERRULED = N_("Read against the gate's refusal")
 
 
 @dataclass(frozen=True)
@@ -116,6 +126,13 @@ def decide(prediction: Prediction, threshold: float, band: float = 0.0) -> Decis
     else:
         label = "pneumonia" if probability >= threshold else "normal"
     return Decision(label, threshold, band, probability)
+
+
+def probability_text(probability: float) -> str:
+    """Two decimals; never a certainty that the network does not have."""
+    if probability > 0.99:
+        return "> 0.99"
+    return "< 0.01" if probability < 0.01 else f"{probability:.2f}"
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from model.config import settings
 from model.errors import ConfigError, StoreError
 
-REVISION = "0002"  # the newest of model/migrations/versions
+REVISION = "0005"  # the newest of model/migrations/versions
 BUSY_SECONDS = 15  # how long a writer waits for another
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _LOCK = 0x70_6E_65_75  # the advisory lock that makes PostgreSQL's writers wait

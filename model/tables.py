@@ -50,6 +50,15 @@ sign_ins = Table(
     _text("blocked_until"),
 )
 
+# Browsers that stay signed in. `key` is the SHA-256 of the token in the cookie.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("account", Text, ForeignKey("accounts.key"), nullable=False, index=True),
+    _text("created"),
+)
+
 # What a model version said of the images of worklists.
 readings = Table(
     "readings",
@@ -133,4 +142,39 @@ kept_images = Table(
     Column("width_px", Integer),
     Column("height_px", Integer),
     Column("review_id", Integer, ForeignKey("reviews.id")),
+)
+
+# A training that was asked for, and what its host said last. `number` is the order of asking;
+# `id` names its folder; `handle` is "" until the host has taken this attempt.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    _text("id", unique=True),
+    _text("actor"),
+    _text("created"),
+    _text("host"),
+    _text("spec"),
+    _text("state"),
+    _text("handle"),
+    _text("message"),
+    Column("attempt", Integer, nullable=False),
+    _text("model_version"),
+    _text("started"),
+    _text("ended"),
+    sqlite_autoincrement=True,
+)
+
+# Append-only: an admin stands for the label of an image; the last counts, until a later review
+# than `review_id`, the newest at that time, says otherwise.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("time"),
+    _text("admin"),
+    _text("image_sha256", index=True),
+    _text("label"),
+    _text("reason"),
+    Column("review_id", Integer, ForeignKey("reviews.id"), nullable=False),
 )

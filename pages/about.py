@@ -3,11 +3,11 @@
 import streamlit as st
 
 from model.errors import BundleError
+from model.language import N_, _
+from model.phrases import translated
 from pages.shared import frame, services
 
-frame.inside()
-st.title("About Pneumoscope")
-st.markdown(
+WHAT_IT_IS = N_(
     """
 Pneumoscope shows how likely it is that a child's chest X-ray shows pneumonia, where a VGG16
 classifier found evidence for it, and what a decision at your threshold would mean for a hundred
@@ -31,33 +31,14 @@ when, and the picture of a film where the reader ticked that it be kept. Of a DI
 pixels, the modality, the view, the age and the pixel spacing are read.
 """
 )
-
-try:
-    bundle = services.bundle()
-except BundleError as error:
-    st.error(str(error), icon=":material/error:")
-else:
-    training = bundle.training
-    st.markdown(
-        f"""
-**The classifier.** Version `{bundle.model_version}`: {bundle.network.upper()}, read at
-{bundle.input_px} x {bundle.input_px} px, trained on {training["num_training"]:,} X-rays and chosen
-on {training["num_validation"]:,} of other children, temperature {bundle.temperature:.2f}.
+CLASSIFIER = N_(
+    """
+**The classifier.** Version `{version}`: {network}, read at
+{side} x {side} px, trained on {num_training:,} X-rays and chosen
+on {num_validation:,} of other children, temperature {temperature:.2f}.
 """
-    )
-    st.table(
-        [
-            {
-                "Operating point": point.name,
-                "Threshold": f"{point.threshold:g}",
-                "Rule": point.rule,
-                "Chosen on": point.chosen_on,
-            }
-            for point in bundle.operating_points
-        ]
-    )
-
-st.markdown(
+)
+SOURCES = N_(
     """
 **Data.** D. Kermany, K. Zhang, M. Goldbaum: *Labeled Optical Coherence Tomography (OCT) and Chest
 X-Ray Images for Classification*, Mendeley Data,
@@ -72,3 +53,37 @@ scaling: Guo et al. 2017. Intervals: Wilson 1927.
 **Licence.** MIT, code and weights.
 """
 )
+
+frame.inside()
+st.title(_("About Pneumoscope"))
+st.markdown(_(WHAT_IT_IS))
+try:
+    bundle = services.bundle()
+except BundleError as error:
+    st.error(str(error), icon=":material/error:")
+else:
+    training = bundle.training
+    st.markdown(
+        _(
+            CLASSIFIER,
+            version=bundle.model_version,
+            network=bundle.network.upper(),
+            side=bundle.input_px,
+            num_training=training["num_training"],
+            num_validation=training["num_validation"],
+            temperature=bundle.temperature,
+        )
+    )
+    st.table(
+        [
+            {
+                _("Operating point"): translated(point.name),
+                _("Threshold"): f"{point.threshold:g}",
+                _("Rule"): translated(point.rule),
+                _("Chosen on"): translated(point.chosen_on),
+            }
+            for point in bundle.operating_points
+        ]
+    )
+
+st.markdown(_(SOURCES))

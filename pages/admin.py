@@ -1,4 +1,4 @@
-"""For admins: accounts, the audit trail, and what is kept."""
+"""For admins: versions, retraining, jobs, accounts, the audit trail, and what is kept."""
 
 import importlib
 
@@ -7,7 +7,7 @@ import streamlit as st
 from model.errors import PneumoscopeError
 from pages.shared import auth, frame
 
-TABS = ("Accounts", "Audit", "Storage")
+TABS = ("Versions", "Retrain", "Jobs", "Accounts", "Audit", "Storage")
 
 
 def page() -> None:

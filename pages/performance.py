@@ -5,17 +5,18 @@ import importlib
 import streamlit as st
 
 from model.errors import BundleError
-from pages.shared import frame, services
+from model.language import N_, _
+from pages.shared import frame, services, tabs
 
 TABS = (
-    "Figures", "Threshold", "Calibration", "Robustness", "Lungs", "Heatmaps", "Gate", "Networks",
-    "Data",
+    N_("Figures"), N_("Threshold"), N_("Calibration"), N_("Robustness"), N_("Lungs"),
+    N_("Heatmaps"), N_("Gate"), N_("Networks"), N_("Data"),
 )  # fmt: skip
 
 
 def page() -> None:
     """Only the open tab is computed, and only what it needs is imported: charts cost .4 s."""
-    st.title("Performance")
+    st.title(_("Performance"))
     try:
         bundle = services.bundle()
     except BundleError as error:
@@ -23,17 +24,16 @@ def page() -> None:
         return
     if not bundle.evaluations:
         st.info(
-            "This version has not been read on any X-rays yet: run `python -m model evaluate "
-            "--keep` with the data set.",
+            _(
+                "This version has not been read on any X-rays yet: run `python -m model evaluate "
+                "--keep` with the data set."
+            ),
             icon=":material/info:",
         )
         return
-    # The key is the name in the address: `?tab=Threshold`.
-    tabs = st.tabs(TABS, key="tab", bind="query-params")
-    for name, tab in zip(TABS, tabs, strict=True):
-        if tab.open:
-            with tab:
-                importlib.import_module(f"pages.shared.trust.{name.lower()}").draw()
+    name, tab = tabs.opened(TABS)
+    with tab:
+        importlib.import_module(f"pages.shared.trust.{name.lower()}").draw()
 
 
 frame.inside()

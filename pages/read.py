@@ -6,14 +6,18 @@ import streamlit as st
 
 from model.access import may
 from model.errors import PneumoscopeError
-from pages.shared import auth, decision, frame, gate, services
+from model.language import N_, _
+from pages.shared import auth, decision, film, frame, services
 from pages.shared.drawing import plain
 from pages.shared.services import Reading
-from pages.shared.viewer import NO_EVIDENCE, viewer
 
 KEPT = 8  # readings a session holds; the oldest is let go
-PENDING = "Reading the X-ray ..."
 REVIEW = "Review this film"
+EARLIER = N_(
+    "Read by version {version}. Another version is served by now: all figures here are of the one "
+    "that has read the film."
+)
+AGAIN = N_("Read it again with the version that is served")
 
 
 def page() -> None:
@@ -114,33 +118,33 @@ def _show_chosen() -> None:
 
 
 def _show(reading: Reading) -> None:
-    film = reading.xray
+    services.take_up(reading)
     if services.classifier_ready():
         services.predict(reading)
-    prediction = reading.prediction
-    heat = prediction.heatmap if prediction else None
     left, right = st.columns([5, 3], gap="medium")
     with left:
-        viewer(
-            film.pixels,
-            film.window,
-            {} if heat is None else {"Grad-CAM": heat},
-            key="read.viewer",
-            height_px=600,
-            film_id=film.sha256,
-            lungs=prediction.lungs if prediction else None,
-            note=_note(reading),
-            empty=_why_no_heatmap(reading),
-        )
+        film.show(reading, key="read.viewer", height_px=600)
         _facts(reading)
     with right:
         if reading.error:
             st.error(reading.error, icon=":material/error:")
-        elif prediction:
+        elif reading.prediction:
+            _offer_again(reading)
             decision.panel(reading)
             _to_review(reading)
         else:
             _wait()
+
+
+def _offer_again(reading: Reading) -> None:
+    """Another version is served since this film was read: what is shown stays with its own."""
+    if services.is_outdated(reading):
+        assert reading.prediction
+        st.info(
+            _(EARLIER, version=plain(reading.prediction.model_version)), icon=":material/history:"
+        )
+        again = _(AGAIN)
+        st.button(again, key="read.again", on_click=services.read_again, args=(reading,))
 
 
 def _to_review(reading: Reading) -> None:
@@ -152,31 +156,13 @@ def _to_review(reading: Reading) -> None:
         st.switch_page("pages/review.py")
 
 
-def _note(reading: Reading) -> str:
-    """What is said on the film itself, where it is seen wherever the panel is scrolled to."""
-    notes = ["synthetic"] if reading.synthetic else []
-    if reading.prediction and reading.prediction.overruled:
-        notes.append(gate.OVERRULED.lower())
-    return ", ".join(notes)
-
-
-def _why_no_heatmap(reading: Reading) -> str:
-    if reading.error:
-        return "No verdict, so no heatmap."
-    if reading.prediction is None:
-        return PENDING
-    if reading.prediction.heatmap is None:
-        return "Refused, so no heatmap."
-    return NO_EVIDENCE
-
-
 def _wait() -> None:
     """Holds this run until the classifier has loaded, then starts the next one.
 
     The film is on the screen meanwhile. Waiting inside one run, not by reruns on a timer: Streamlit
     collects garbage after every run, and that holds up the very loading that is waited for.
     """
-    st.subheader(PENDING)
+    st.subheader(film.PENDING)
     status = st.empty()
     while not services.classifier_ready(wait_seconds=0.2):
         # A call to Streamlit is where it can end this run when the visitor does something else.
@@ -186,20 +172,20 @@ def _wait() -> None:
 
 def _facts(reading: Reading) -> None:
     """What is known of the file, in one quiet line, and the reader's notes."""
-    film = reading.xray
-    height, width = film.pixels.shape
-    facts = [film.kind, f"{width} x {height} px", f"{film.num_bytes / 1e6:.1f} MB"]
-    facts += [fact for fact in (film.modality, film.view) if fact]
-    if film.age_years is not None:
-        facts.append(f"age {film.age_years:.1f} years")
-    if film.pixel_spacing_mm:
-        facts.append(f"{film.pixel_spacing_mm[0]:.2f} mm a pixel")
+    xray = reading.xray
+    height, width = xray.pixels.shape
+    facts = [xray.kind, f"{width} x {height} px", f"{xray.num_bytes / 1e6:.1f} MB"]
+    facts += [fact for fact in (xray.modality, xray.view) if fact]
+    if xray.age_years is not None:
+        facts.append(f"age {xray.age_years:.1f} years")
+    if xray.pixel_spacing_mm:
+        facts.append(f"{xray.pixel_spacing_mm[0]:.2f} mm a pixel")
     if reading.prediction:
         overruled = ", overruled" if reading.prediction.overruled else ""
         facts.append(f"gate: {reading.prediction.gate.status}{overruled}")
         facts.append(f"model {reading.prediction.model_version}")
     st.caption(" · ".join(facts))
-    for note in (*film.notes, *services.preparation_notes(reading)):
+    for note in (*xray.notes, *services.preparation_notes(reading)):
         st.caption(f":material/info: {note}")
 
 

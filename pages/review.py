@@ -4,7 +4,7 @@ import streamlit as st
 
 from model.access import Actor
 from model.errors import PneumoscopeError
-from pages.shared import auth, frame, review_services, services
+from pages.shared import auth, frame, operating_points, review_services, services
 from pages.shared.drawing import plain
 from pages.shared.review import case, dashboard, films, keys, queue
 
@@ -28,7 +28,7 @@ def page(actor: Actor) -> None:
 
 def _review(actor: Actor) -> None:
     state = st.session_state
-    threshold = state.get("read.threshold", services.bundle().operating_point().threshold)
+    threshold = operating_points.threshold(services.bundle())
     band = state.get("read.kept", {}).get("band") or BAND
     opened = films.opened()
     try:

@@ -12,7 +12,8 @@ MAY = {
     "clinician": "You may use worklists and review films.",
     "admin": "You may use worklists, review films, and manage accounts and what is kept.",
 }
-CHANGED = "The new password counts from now on."
+OUT = "Forgets the films of this session. A local account is signed out on all devices."
+CHANGED = "The new password counts from now on. Other devices were signed out."
 NOT_TWICE = "The new password was not typed the same twice."
 
 
@@ -27,7 +28,7 @@ def page() -> None:
     st.markdown(f"Signed in as **{plain(who.name)}**, {who.role}. {MAY.get(who.role, '')}")
     st.button(
         "Sign out", on_click=auth.sign_out, type="primary", icon=":material/logout:",
-        help="Also forgets the films of this session.",
+        help=OUT,
     )  # fmt: skip
     if not auth.by_provider():
         st.caption(auth.STAYS)
@@ -37,8 +38,9 @@ def page() -> None:
 def _password() -> None:
     with st.expander("Change my password", icon=":material/key:"):
         said, ok = st.session_state.pop("sign_in.said", ("", True))
-        if said:
-            (st.success if ok else st.error)(plain(said))
+        with st.container():  # with or without, so that the form keeps the focus
+            if said:
+                (st.success if ok else st.error)(plain(said))
         with st.form("sign_in.form", border=False, width=420):
             for label, key, kind in (
                 ("Password until now", "old", "current-password"),
@@ -60,7 +62,7 @@ def _change() -> None:
         if new != again:
             state["sign_in.said"] = NOT_TWICE, False
             return
-        accounts.change_password(accounts.authenticate(who.name, old), who.name, new)
+        auth.keep_signed_in(accounts.change_own_password(who.name, old, new))
         state["sign_in.said"] = CHANGED, True
     except PneumoscopeError as error:
         state["sign_in.said"] = str(error), False

@@ -28,8 +28,8 @@ def page() -> None:
 def _threshold() -> tuple[float, float]:
     """The one of this session, here and on the page Read an X-ray, and the band set there."""
     state = st.session_state
-    state.setdefault("read.threshold", services.bundle().operating_point().threshold)
-    state["worklist.threshold"] = state["read.threshold"]
+    threshold = operating_points.follow(services.bundle())
+    state["worklist.threshold"] = threshold
     wide, points = st.columns([3, 2], vertical_alignment="bottom")
     wide.slider(
         "Threshold: pneumonia from here on",
@@ -40,15 +40,15 @@ def _threshold() -> tuple[float, float]:
         on_change=lambda: _set(state["worklist.threshold"]),
     )
     with points:
-        operating_points.buttons("worklist", state["read.threshold"], _set)
+        operating_points.buttons("worklist", threshold, _set)
     band = state.get("read.kept", {}).get("band", 0.0)
     if band:
         st.caption(BAND.format(band))
-    return state["read.threshold"], band
+    return threshold, band
 
 
 def _set(threshold: float) -> None:
-    st.session_state["read.threshold"] = threshold
+    st.session_state["read.threshold"], st.session_state["read.point"] = threshold, ""
 
 
 frame.inside()

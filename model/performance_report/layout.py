@@ -81,17 +81,21 @@ def grid(table: Table) -> Flowable:
         for row in table.cells()
     ]
     grid = Grid([head, *body], colWidths=widths, repeatRows=1)
-    grid.setStyle(
-        [
-            ("VALIGN", (0, 0), (-1, -1), "TOP"),
-            ("LINEBELOW", (0, 0), (-1, 0), 0.8, HexColor(QUIET)),
-            ("LINEBELOW", (0, 1), (-1, -1), 0.4, HexColor(LINE)),
-            ("LEFTPADDING", (0, 0), (-1, -1), _PADDING),
-            ("RIGHTPADDING", (0, 0), (-1, -1), _PADDING),
-            ("TOPPADDING", (0, 0), (-1, -1), 2.5),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
-        ]
+    return styled(
+        grid,
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("LINEBELOW", (0, 0), (-1, 0), 0.8, HexColor(QUIET)),
+        ("LINEBELOW", (0, 1), (-1, -1), 0.4, HexColor(LINE)),
+        ("LEFTPADDING", (0, 0), (-1, -1), _PADDING),
+        ("RIGHTPADDING", (0, 0), (-1, -1), _PADDING),
+        ("TOPPADDING", (0, 0), (-1, -1), 2.5),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
     )
+
+
+def styled(grid: Grid, *commands: tuple[Any, ...]) -> Grid:
+    """With a font of ours even where all text is in paragraphs: Helvetica is not embedded."""
+    grid.setStyle([("FONTNAME", (0, 0), (-1, -1), _FAMILY[""]), *commands])
     return grid
 
 

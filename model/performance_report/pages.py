@@ -28,6 +28,7 @@ from model.performance_report.layout import (
     fonts,
     grid,
     section,
+    styled,
     together,
 )  # fmt: skip
 from model.performance_report.table import Table, measured
@@ -50,6 +51,7 @@ def render(content: Content, tables: Mapping[str, Table], pictures: Mapping[str,
         creator="Pneumoscope",
         lang="en",
         invariant=1,
+        initialFontName="DejaVuSans",  # Helvetica would be in the file, and not embedded
     )  # fmt: skip
 
     def footer(canvas: Any, _: Any) -> None:
@@ -111,19 +113,16 @@ class _Story:
     def _box(self) -> Flowable:
         inside: list[Flowable] = [Paragraph(line, BOX) for line in words.answer(self.content)]
         inside.insert(1, self._picture("children", WIDTH_CM - 1.0))
-        box = Grid([[inside]], colWidths=[WIDTH_CM * cm])
-        box.setStyle(
-            [
-                ("BOX", (0, 0), (-1, -1), 0.8, HexColor(LINE)),
-                ("LINEBEFORE", (0, 0), (0, -1), 4, HexColor(WELL)),
-                ("BACKGROUND", (0, 0), (-1, -1), HexColor("#ffffff")),
-                ("LEFTPADDING", (0, 0), (-1, -1), 12),
-                ("RIGHTPADDING", (0, 0), (-1, -1), 10),
-                ("TOPPADDING", (0, 0), (-1, -1), 8),
-                ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
-            ]
+        return styled(
+            Grid([[inside]], colWidths=[WIDTH_CM * cm]),
+            ("BOX", (0, 0), (-1, -1), 0.8, HexColor(LINE)),
+            ("LINEBEFORE", (0, 0), (0, -1), 4, HexColor(WELL)),
+            ("BACKGROUND", (0, 0), (-1, -1), HexColor("#ffffff")),
+            ("LEFTPADDING", (0, 0), (-1, -1), 12),
+            ("RIGHTPADDING", (0, 0), (-1, -1), 10),
+            ("TOPPADDING", (0, 0), (-1, -1), 8),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
         )
-        return box
 
     def _how_good(self) -> list[Flowable]:
         said = words.how_good(self.content)

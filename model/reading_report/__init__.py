@@ -1,7 +1,9 @@
 """The report of one reading: what was found on one X-ray, by which model version, how sure it is.
 
-    content = ReadingContent(xray, prediction, bundle, weights_sha256, threshold=0.42, read_at=now)
-    pdf(content), png(content), secondary_capture(data, content), structured_report(data, content)
+    content = ReadingContent(xray, prediction, bundle, threshold=0.42, read_at=now)
+    pdf(content), png(content)
+    source = source_of(data, xray)  # for a DICOM file; small, where the file may be large
+    secondary_capture(source, content), structured_report(source, content)
 
 PDF and PNG name no patient: they hold nothing of the file but its picture, its size and its hash,
 and its name only when the caller passes one. The two DICOM objects go back into the study that
@@ -10,9 +12,19 @@ the X-ray came from, so they carry its patient as DICOM demands (see `source`).
 ReportLab and highdicom take half a second to import, so they are imported by what needs them.
 """
 
-from model.reading_report.content import ReadingContent
+from typing import TYPE_CHECKING
 
-__all__ = ["ReadingContent", "pdf", "png", "secondary_capture", "structured_report"]
+from model.prediction import Prediction
+from model.reading_report.content import ReadingContent
+from model.xray import XRay
+
+if TYPE_CHECKING:
+    from model.reading_report.source import Source
+
+__all__ = [
+    "ReadingContent", "overlay_png", "pdf", "png", "secondary_capture", "source_of",
+    "structured_report",
+]  # fmt: skip
 
 
 def pdf(content: ReadingContent) -> bytes:
@@ -30,21 +42,45 @@ def png(content: ReadingContent) -> bytes:
     return overlay.png(picture.captioned(content))
 
 
-def secondary_capture(source: bytes, content: ReadingContent) -> bytes:
+def overlay_png(film: XRay, prediction: Prediction) -> bytes:
+    """The X-ray with its heat at full size; below it, where it is so, that the gate was overruled.
+
+    prediction: one with a heatmap.
+    """
+    from model import overlay
+    from model.reading_report import picture
+
+    return overlay.png(picture.full_size(film, prediction))
+
+
+def source_of(data: bytes, film: XRay) -> "Source | None":
+    """What the DICOM objects take over from the file of `film`; None where it is no DICOM.
+
+    data: the bytes that `film` was read from; they are not needed after that. The result names the
+    patient: it is for the session of the reader alone.
+    """
+    if film.kind != "DICOM":
+        return None
+    from model.reading_report import source
+
+    return source.of(data, film)
+
+
+def secondary_capture(source: "Source | None", content: ReadingContent) -> bytes:
     """The picture of `png` as a DICOM Secondary Capture in the study of `source`.
 
-    source: the DICOM file that was read, as it was uploaded. The same reading gives the same bytes
-    and the same UIDs, so that an archive that gets it twice keeps it once.
+    The same reading gives the same bytes and the same UIDs, so that an archive that gets it twice
+    keeps it once.
 
-    Raises XRayError when `source` is no DICOM file, is not the one that was read, or does not say
-    to which study it belongs.
+    Raises XRayError when `source` is None, is not of the X-ray that was read, or does not say to
+    which study it belongs.
     """
     from model.reading_report import objects
 
     return objects.secondary_capture(source, content)
 
 
-def structured_report(source: bytes, content: ReadingContent) -> bytes:
+def structured_report(source: "Source | None", content: ReadingContent) -> bytes:
     """A DICOM Comprehensive SR (TID 1500) in the study of `source`: preliminary, unverified.
 
     It names the algorithm with its version and parameters, and holds the probability, the

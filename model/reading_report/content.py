@@ -9,28 +9,21 @@ from functools import cached_property
 from model.bundle import Bundle
 from model.errors import BundleError, ConfigError
 from model.metrics import Confusion, Rate, confusion, wilson
-from model.prediction import Decision, Prediction, decide
+from model.prediction import OVERRULED, WORDS, Decision, Prediction, decide, probability_text
 from model.xray import XRay
 
 NO_DIAGNOSIS = (
     "This is not a diagnosis. Pneumoscope is decision support for research and teaching, not a "
     "medical device: a person reads every X-ray."
 )
-WORDS = {
-    "pneumonia": "Pneumonia likely",
-    "normal": "Pneumonia unlikely",
-    "refer": "Uncertain: refer for reading",
-}
 REFUSED = "Refused: no probability is given"
 _LONGEST_NAME = 120  # characters
-OVERRULED = "Read at the reader's request against the refusal of the gate."
 
 
 @dataclass(frozen=True, eq=False)
 class ReadingContent:
     """One reading and what is said about it.
 
-    weights_sha256: of the weights that gave the prediction, hexadecimal.
     read_at: with a time zone; reports give it in UTC.
     band: of the decision, see `model.prediction.decide`.
     file_name, reader_label, comment: as the caller gives them; "" is left out.
@@ -42,7 +35,6 @@ class ReadingContent:
     xray: XRay
     prediction: Prediction
     bundle: Bundle
-    weights_sha256: str
     threshold: float
     read_at: datetime
     band: float = 0.0
@@ -95,13 +87,6 @@ def verdict(content: ReadingContent) -> str:
     return WORDS[content.decision.label] if content.decision else REFUSED
 
 
-def probability(value: float) -> str:
-    """Two decimals; never a certainty that the network does not have."""
-    if value > 0.99:
-        return "> 0.99"
-    return "< 0.01" if value < 0.01 else f"{value:.2f}"
-
-
 def threshold(content: ReadingContent) -> str:
     """The threshold, with the name and the rule of the operating point where it is one."""
     for point in content.bundle.operating_points:
@@ -138,7 +123,7 @@ def facts(content: ReadingContent) -> list[tuple[str, str]]:
     rows = []
     if prediction.probability is not None and content.decision:
         rows += [
-            ("Probability of pneumonia", f"{probability(prediction.probability)}, calibrated"),
+            ("Probability of pneumonia", f"{probability_text(prediction.probability)}, calibrated"),
             ("Threshold", threshold(content)),
             *([("Referred for reading", band(content))] if content.band else []),
             ("Its sensitivity", f"{rate(content.counts.sensitivity)} with pneumonia are found"),
@@ -153,7 +138,7 @@ def facts(content: ReadingContent) -> list[tuple[str, str]]:
         rows.append(("Heat in the lungs", heat))
     rows += [
         ("Model version", prediction.model_version),
-        ("SHA-256 of the weights", content.weights_sha256),
+        ("SHA-256 of the weights", content.bundle.weights_sha256),
         ("X-ray", _film(film)),
         ("SHA-256 of the file", film.sha256),
     ]
@@ -167,8 +152,12 @@ def facts(content: ReadingContent) -> list[tuple[str, str]]:
 
 def gate(prediction: Prediction) -> str:
     """What the gate said, and whether the reader went on against it."""
-    said = [f"{prediction.gate.status.title()}.", prediction.gate.reason]
-    return " ".join(filter(None, [*said, OVERRULED if prediction.overruled else ""]))
+    return gate_alone(prediction) + (f" {OVERRULED}." if prediction.overruled else "")
+
+
+def gate_alone(prediction: Prediction) -> str:
+    """What the gate said, where it is said beside it that the reader went on."""
+    return f"{prediction.gate.status.title()}. {prediction.gate.reason}".strip()
 
 
 def plain(text: str) -> str:
@@ -198,5 +187,5 @@ def _split(content: ReadingContent) -> str:
 
 def _film(film: XRay) -> str:
     height, width = film.pixels.shape
-    said = [film.kind, f"{width} x {height} px", *filter(None, (film.modality, film.view))]
-    return ", ".join(said) + "".join(f". {note.rstrip('.')}" for note in film.notes)
+    parts = [film.kind, f"{width} x {height} px", *filter(None, (film.modality, film.view))]
+    return ", ".join(parts) + "".join(f". {note.rstrip('.')}" for note in film.notes)

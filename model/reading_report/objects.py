@@ -62,9 +62,9 @@ SCHEME = "99PNEUMOSCOPE"
 GATE = CodedConcept("gate", SCHEME, "Gate: is it an X-ray like those of training?")
 
 
-def secondary_capture(data: bytes, content: ReadingContent) -> bytes:
+def secondary_capture(given: Source | None, content: ReadingContent) -> bytes:
     """See `model.reading_report.secondary_capture`."""
-    source = sources.read(data, content)
+    source = sources.checked(given, content)
     image = SCImage(
         pixel_array=picture.captioned(content),
         photometric_interpretation=PhotometricInterpretationValues.RGB,
@@ -88,12 +88,12 @@ def secondary_capture(data: bytes, content: ReadingContent) -> bytes:
     return _finished(image, source, content, is_picture=True)
 
 
-def structured_report(data: bytes, content: ReadingContent) -> bytes:
+def structured_report(given: Source | None, content: ReadingContent) -> bytes:
     """See `model.reading_report.structured_report`."""
-    source = sources.read(data, content)
+    source = sources.checked(given, content)
     instance = _instance("report", source, content)
     device = DeviceObserverIdentifyingAttributes(
-        uid=generate_uid(entropy_srcs=[NAME, content.weights_sha256]),
+        uid=generate_uid(entropy_srcs=[NAME, content.bundle.weights_sha256]),
         name=NAME,
         manufacturer_name=NAME,
         model_name=_ascii(content.prediction.model_version)[:64],
@@ -166,7 +166,7 @@ def _algorithm(content: ReadingContent) -> AlgorithmIdentification:
         parameters=[
             f"threshold {content.threshold:g}",
             f"uncertain band {content.band:g}",
-            f"SHA-256 of the weights {content.weights_sha256}",
+            f"SHA-256 of the weights {content.bundle.weights_sha256}",
             f"preprocessing {_ascii(content.bundle.preprocessing)}",
             f"SHA-256 of the X-ray's file {content.xray.sha256}",
         ],
@@ -180,7 +180,7 @@ def _instance(kind: str, source: Source, content: ReadingContent) -> dict[str, A
     heat = b"" if prediction.heatmap is None else prediction.heatmap.tobytes()
     read = [
         kind, content.xray.sha256, source.uids["StudyInstanceUID"], prediction.model_version,
-        content.weights_sha256, repr(content.threshold), repr(content.band), content.time,
+        content.bundle.weights_sha256, repr(content.threshold), repr(content.band), content.time,
         repr(prediction.probability), repr(prediction.gate), repr(prediction.overruled),
         hashlib.sha256(heat).hexdigest(),
     ]  # fmt: skip
@@ -192,7 +192,7 @@ def _instance(kind: str, source: Source, content: ReadingContent) -> dict[str, A
         "instance_number": 1,
         "manufacturer": NAME,
         "manufacturer_model_name": NAME,
-        "device_serial_number": content.weights_sha256[:64],
+        "device_serial_number": content.bundle.weights_sha256[:64],
         "software_versions": _ascii(prediction.model_version)[:64],
         "content_date": DA(when.date()),
         "content_time": TM(when.time()),

@@ -21,15 +21,15 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph, Spacer, Table
 
+from model.prediction import OVERRULED, probability_text
 from model.reading_report import fonts, picture
 from model.reading_report.content import (
     NO_DIAGNOSIS,
     ReadingContent,
     facts,
-    gate,
+    gate_alone,
     heat_caption,
     plain,
-    probability,
     verdict,
 )
 
@@ -104,15 +104,15 @@ def _pictures(content: ReadingContent) -> list[tuple[np.ndarray, str]]:
 
 
 def _verdict(content: ReadingContent) -> Flowable:
-    said, decision = [], content.decision
+    prediction, decision = content.prediction, content.decision
+    inside = [_text(verdict(content), _VERDICT)]
+    if prediction.overruled:
+        inside.append(_text(OVERRULED, _WARNING))
     if decision:
-        said.append(
-            f"probability of pneumonia {probability(decision.probability)}, "
-            f"threshold {decision.threshold:g}"
-        )
-    if content.prediction.gate.status != "accepted":
-        said.append(f"Gate: {gate(content.prediction)}")
-    inside = [_text(verdict(content), _VERDICT), *(_text(line, _BODY) for line in said)]
+        found = f"probability of pneumonia {probability_text(decision.probability)}"
+        inside.append(_text(f"{found}, threshold {decision.threshold:g}", _BODY))
+    if prediction.gate.status != "accepted":
+        inside.append(_text(f"Gate: {gate_alone(prediction)}", _BODY))
     return _boxed(inside, _BARS.get(decision.label if decision else "", _QUIET))
 
 

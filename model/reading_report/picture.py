@@ -1,32 +1,50 @@
 """The overlay with a caption strip, as pixels: the PNG and the Secondary Capture show the same."""
 
 import textwrap
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from model import overlay
+from model.prediction import OVERRULED, Prediction, probability_text
 from model.reading_report import fonts
-from model.reading_report.content import ReadingContent, gate, heat_caption, probability, verdict
+from model.reading_report.content import ReadingContent, gate_alone, heat_caption, verdict
+from model.xray import XRay
 
 LONGEST_PX = 2048  # a picture to look at; the film itself stays where it is
 SHORTEST_PX = 800  # of the longer side: the strip's text needs room
+_SMALLEST_LETTER = 15  # pixels
 # Mean width of a letter as part of the size, rather too much.
 _LETTER = {fonts.NORMAL: 0.60, fonts.BOLD: 0.69}
 _INK, _PAPER, _QUIET = (245, 248, 250), (15, 25, 31), (190, 203, 211)
+# A paragraph of a strip: text, font, colour, its size as part of the strip's.
+_Paragraph = tuple[str, str, tuple[int, int, int], float]
+_MARK: _Paragraph = (OVERRULED, fonts.BOLD, _INK, 1.0)
+NOT_A_DIAGNOSIS = "Not a diagnosis: research and teaching only"
 
 
 def captioned(content: ReadingContent) -> np.ndarray:
     """RGB (H, W, 3) uint8; a refused X-ray is shown without heat."""
     pixels = shown(content, SHORTEST_PX, LONGEST_PX)  # (h, w, 3)
     height, width = pixels.shape[:2]
-    strip = _strip(content, max(width, SHORTEST_PX))  # (s, W, 3)
+    strip = _strip(_paragraphs(content), max(width, SHORTEST_PX))  # (s, W, 3)
     result = np.zeros((height + len(strip), strip.shape[1], 3), np.uint8)
     left = (strip.shape[1] - width) // 2
     result[:height, left : left + width] = pixels
     result[height:] = strip
     return result
+
+
+def full_size(film: XRay, prediction: Prediction) -> np.ndarray:
+    """RGB (H, W, 3) uint8, pixel on pixel of the film; below it that the gate was overruled."""
+    assert prediction.heatmap is not None
+    pixels = overlay.overlay(film.display(), prediction.heatmap)
+    if not prediction.overruled:
+        return pixels
+    gate_said = (f"Gate: {gate_alone(prediction)}", fonts.NORMAL, _QUIET, 1.0)
+    return np.vstack([pixels, _strip([_MARK, gate_said], pixels.shape[1])])
 
 
 def shown(content: ReadingContent, shortest_px: int, longest_px: int) -> np.ndarray:
@@ -47,26 +65,40 @@ def scaled(film: np.ndarray, shortest_px: int, longest_px: int) -> np.ndarray:
     return cv2.resize(film, (width, height), interpolation=how)
 
 
-def _strip(content: ReadingContent, width: int) -> np.ndarray:
-    """The caption, RGB (H, W, 3) uint8, as high as its lines need."""
-    size = max(15, width // 46)
-    paragraphs = [(_headline(content), fonts.BOLD, _INK, round(1.15 * size))]
-    paragraphs += [(text, fonts.NORMAL, _QUIET, size) for text in _details(content)]
-    paragraphs.append(("Not a diagnosis: research and teaching only", fonts.BOLD, _INK, size))
+def _strip(paragraphs: Sequence[_Paragraph], width: int) -> np.ndarray:
+    """Text, RGB (H, W, 3) uint8, as high as its lines need."""
+    size = max(_SMALLEST_LETTER, width // 46)
     lines = [
-        (line, font, ink, points)
-        for text, font, ink, points in paragraphs
+        (line, ink, ImageFont.truetype(fonts.path(font), round(part * size)))
+        for text, font, ink, part in paragraphs
         for line in textwrap.wrap(
-            text, int((width - 2 * size) / (points * _LETTER[font])), break_on_hyphens=False
+            text,
+            max(4, int((width - 2 * size) / (part * size * _LETTER[font]))),
+            break_on_hyphens=False,
         )
     ]
-    height = sum(round(1.5 * points) for *_, points in lines) + 2 * (size // 2)
+    height = sum(round(1.5 * font.size) for *_, font in lines) + 2 * (size // 2)
     strip = Image.new("RGB", (width, height), _PAPER)
     draw, top = ImageDraw.Draw(strip), size // 2
-    for line, font, ink, points in lines:
-        draw.text((size, top), line, ink, ImageFont.truetype(fonts.path(font), points))
-        top += round(1.5 * points)
+    for line, ink, font in lines:
+        draw.text((size, top), line, ink, font)
+        top += round(1.5 * font.size)
     return np.asarray(strip)
+
+
+def _paragraphs(content: ReadingContent) -> list[_Paragraph]:
+    """What stands below the picture."""
+    prediction = content.prediction
+    said = [heat_caption(prediction)]
+    if prediction.gate.status != "accepted":
+        said.append(f"Gate: {gate_alone(prediction)}")
+    said.append(f"Pneumoscope {prediction.model_version} · {content.time}")
+    return [
+        (_headline(content), fonts.BOLD, _INK, 1.15),
+        *([_MARK] if prediction.overruled else []),
+        *((text, fonts.NORMAL, _QUIET, 1.0) for text in said),
+        (NOT_A_DIAGNOSIS, fonts.BOLD, _INK, 1.0),
+    ]
 
 
 def _headline(content: ReadingContent) -> str:
@@ -74,15 +106,6 @@ def _headline(content: ReadingContent) -> str:
     if prediction.probability is None or content.decision is None:
         return verdict(content)
     return (
-        f"{verdict(content)} · probability {probability(prediction.probability)} · "
+        f"{verdict(content)} · probability {probability_text(prediction.probability)} · "
         f"threshold {content.threshold:g}"
     )
-
-
-def _details(content: ReadingContent) -> list[str]:
-    prediction = content.prediction
-    said = [heat_caption(prediction)]
-    if prediction.gate.status != "accepted":
-        said.append(f"Gate: {gate(prediction)}")
-    said.append(f"Pneumoscope {prediction.model_version} · {content.time}")
-    return said

@@ -6,9 +6,8 @@ file as the bytes that they are. They are never decoded here, so that neither a 
 can quote them, and a value that breaks the rules of DICOM comes out as it came in.
 """
 
-import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 
 from pydicom import dcmread
@@ -20,6 +19,7 @@ from pydicom.tag import Tag
 
 from model.errors import XRayError
 from model.reading_report.content import ReadingContent
+from model.xray import XRay
 
 # fmt: off
 # Patient, General Study and Patient Study modules (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2): what must be
@@ -43,10 +43,11 @@ _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """UIDs by keyword, and the elements that are taken over, undecoded."""
+    """UIDs by keyword, and the elements that are taken over, undecoded; sha256: of the file."""
 
+    sha256: str
     uids: dict[str, str]
-    elements: dict[str, bytes]
+    elements: dict[str, bytes] = field(repr=False)
 
     @property
     def frames(self) -> list[int] | None:
@@ -58,34 +59,38 @@ class Source:
         return self.elements.get(keyword, b"").decode("ascii", "replace").strip(" \0")
 
 
-def read(data: bytes, content: ReadingContent) -> Source:
-    """Raises XRayError unless `data` is the DICOM file of this reading and names its study."""
-    if content.xray.kind != "DICOM":
-        raise XRayError(
-            "a DICOM X-ray to make a DICOM object for its study",
-            f"a {content.xray.kind} file",
-            "Take the PDF or the PNG instead.",
-        )
-    # The file that was read has passed all checks of `model.xray`; no other file is opened here.
-    if hashlib.sha256(data).hexdigest() != content.xray.sha256:
-        raise XRayError(
-            "the file of the X-ray that was read",
-            "another file",
-            "Give the bytes that were uploaded, unchanged.",
-        )
+def of(data: bytes, film: XRay) -> Source:
+    """From the bytes of a DICOM file that `model.xray` has read as `film`, so they are sound."""
     elements = _elements(data, [*_ALWAYS, *_IF_THERE, *_OF_THE_PICTURE, "NumberOfFrames", *_UIDS])
     uids = {
         keyword: elements.pop(keyword, b"").decode("ascii", "replace").strip(" \0")
         for keyword in _UIDS
     }
-    missing = [keyword for keyword, uid in uids.items() if not _is_uid(uid)]
+    return Source(film.sha256, uids, elements)
+
+
+def checked(source: Source | None, content: ReadingContent) -> Source:
+    """Raises XRayError unless `source` is of the DICOM file of this reading and names its study."""
+    if source is None:
+        raise XRayError(
+            "a DICOM X-ray to make a DICOM object for its study",
+            f"a {content.xray.kind} file",
+            "Take the PDF or the PNG instead.",
+        )
+    if source.sha256 != content.xray.sha256:
+        raise XRayError(
+            "the file of the X-ray that was read",
+            "another file",
+            "Give the bytes that were uploaded, unchanged.",
+        )
+    missing = [keyword for keyword, uid in source.uids.items() if not _is_uid(uid)]
     if missing:
         raise XRayError(
             "a DICOM file that says to which study it belongs",
             f"one without a valid {', '.join(missing)}",
             "Export the X-ray from the archive again, with its identifiers.",
         )
-    return Source(uids, elements)
+    return source
 
 
 def _elements(data: bytes, keywords: list[str]) -> dict[str, bytes]:

@@ -2,8 +2,9 @@
 
     actor = auth.require("clinician")  # a page's first line after frame.inside()
 
-Without more, people sign in with local accounts (model/accounts.py). With an `[auth]` section in
-.streamlit/secrets.toml they sign in at an OpenID Connect provider instead, by `st.login`:
+Without more, people sign in with local accounts (model/accounts.py); session_cookie.py has the
+browser stay signed in. With an `[auth]` section in .streamlit/secrets.toml they sign in at an
+OpenID Connect provider instead, by `st.login`:
 
     [auth]
     redirect_uri = "https://xray.clinic.example/oauth2callback"
@@ -16,36 +17,50 @@ Without more, people sign in with local accounts (model/accounts.py). With an `[
     clinician = ["ann@clinic.example"]
     admin = ["zoe@clinic.example"]
     # claim = "groups"  then the two lists hold values of this claim instead of e-mail addresses
+    # trust_unverified_email = true  read on before
 
 Everything is recorded under the e-mail address, so it must be one that the provider has verified
-(`email_verified`). A sign-in there counts for SESSION_HOURS, on any page of that browser.
+(`email_verified`). Some providers, Microsoft Entra ID among them, do not say whether they have.
+`trust_unverified_email` takes their word. The risk: where people can set their own address, or
+where anybody's directory may sign in, whoever enters zoe@clinic.example is the admin zoe. Set it
+only with the metadata address of your own directory (Entra ID: that of your tenant, never `common`
+or `organizations`) and where administrators alone set addresses. An address that the provider
+calls not verified is refused all the same. A sign-in counts for SESSION_HOURS.
 
 A visitor's session never opens the database: whatever needs it is imported inside.
 """
 
 import contextlib
 import logging
+import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 from streamlit.errors import StreamlitAuthError, StreamlitMissingAuthlibError
 
-from model.access import ROLES, VISITOR, Actor, may
+from model.access import ROLES, SESSION_HOURS, VISITOR, Actor, may
 from model.errors import PneumoscopeError
-from pages.shared import frame
+from pages.shared import frame, session_cookie
 from pages.shared.drawing import plain
 
 CHECK_SECONDS = 3  # how long a local account that was deactivated may go on
-SESSION_HOURS = 12  # a sign-in at the provider; Streamlit's cookie would last 30 days
 
-ENDED = "You were signed out: this account was deactivated, or its role was changed."
+ENDED = (
+    f"You were signed out. After {SESSION_HOURS} hours a sign-in ends; before, when the account "
+    "signs out on any device, gets another password or role, or is deactivated."
+)
 FOR_ROLE = {"clinician": "This page is for clinicians.", "admin": "This page is for admins."}
 NO_ROLE = "Ask an admin to give you a role, or go on as a visitor: reading a film needs no account."
 EXPIRED = f"Your sign-in is older than {SESSION_HOURS} hours. Sign in again."
-NOT_VERIFIED = "Your provider has not verified your e-mail address."
+NOT_VERIFIED = "Your provider does not say that it has verified your e-mail address."
 UNKNOWN = "This address has no role here."
-STAYS = "You stay signed in until you sign out, close this tab or load it anew."
+STAYS = (
+    f"You stay signed in with this browser for {SESSION_HOURS} hours, or until you sign out. On a "
+    "computer that others use too, sign out when you go."
+)
+ONLY_HERE = "You are signed out of this browser only; other devices may still be signed in."
 NOT_SET_UP = (
     "The sign-in is not set up completely: ask the administrator to look into the server's log."
 )
@@ -90,11 +105,38 @@ def by_provider() -> bool:
 
 
 def sign_out() -> None:
-    """Ends the sign-in, at the provider too; the next person finds none of its films."""
-    at_provider = by_provider() and st.user.get("is_logged_in")
+    """Ends the sign-in, at the provider or on all devices; no film of it stays in this session."""
+    state = st.session_state
+    if by_provider():
+        at_provider = st.user.get("is_logged_in")
+        state.clear()
+        if at_provider:
+            st.logout()
+        return
+    problem, mine = "", state.get("auth.token")
+    if mine:
+        from model import sessions
+
+        try:
+            sessions.end(mine)
+        except PneumoscopeError as error:
+            problem = f"{ONLY_HERE} {error}"
+    _forget(problem)
+    state["auth.ticket"] = session_cookie.hand_over("")
+
+
+def keep_signed_in(token: str) -> None:
+    """This session, and later ones of this browser, go on with the token of model/sessions.py."""
+    state = st.session_state
+    state["auth.token"], state["auth.checked"] = token, time.monotonic()
+    state["auth.ticket"] = session_cookie.hand_over(token)
+
+
+def _forget(problem: str) -> None:
+    """What this session knew; the cookie that its browser came with counts no more."""
     st.session_state.clear()
-    if at_provider:
-        st.logout()
+    st.session_state["auth.over"] = session_cookie.token()
+    st.session_state["auth.problem"] = problem
 
 
 def form() -> None:
@@ -103,8 +145,9 @@ def form() -> None:
     if by_provider():
         _provider_button(problem)
         return
-    if problem:
-        st.error(plain(problem), icon=":material/error:")
+    with st.container():  # with or without: else the form is another one, and loses the focus
+        if problem:
+            st.error(plain(problem), icon=":material/error:")
     try:
         from model import accounts
 
@@ -134,26 +177,30 @@ def _sign_in() -> None:
     name, password = state.get("auth.name", ""), state.get("auth.password", "")
     state["auth.password"] = ""
     try:
-        state["auth.actor"] = accounts.authenticate(name, password)
-        state["auth.checked"] = time.monotonic()
+        state["auth.actor"], token = accounts.sign_in(name, password)
+        keep_signed_in(token)
     except PneumoscopeError as error:
         state["auth.problem"] = str(error)
 
 
 def _account() -> Actor | None:
-    """The local account of this session, looked up again every few seconds."""
+    """The local account of this session, or of the browser's cookie; looked up every few seconds"""
     state = st.session_state
-    known, checked = state.get("auth.actor"), state.get("auth.checked")
-    if known is None or checked is None or time.monotonic() - checked < CHECK_SECONDS:
+    known, token = state.get("auth.actor"), state.get("auth.token") or session_cookie.token()
+    if not token or token == state.get("auth.over"):
         return known
+    if time.monotonic() - state.get("auth.checked", -math.inf) < CHECK_SECONDS:
+        return known
+    state["auth.checked"] = time.monotonic()
     with contextlib.suppress(PneumoscopeError):  # without the store nothing of theirs can be done
-        from model import accounts
+        from model import sessions
 
-        state["auth.checked"] = time.monotonic()
-        if accounts.current(known.name) != known:
-            state.clear()
-            state["auth.problem"] = ENDED
+        found = sessions.actor(token)
+        if known and found != known:
+            _forget(ENDED)
             return None
+        state["auth.token" if found else "auth.over"] = token
+        return found
     return known
 
 
@@ -205,7 +252,9 @@ def _record(sign_in: str, name: str, role: str, refusal: str) -> None:
 
 def _refusal(person: dict[str, Any]) -> str:
     """Why this person is a visitor here, in a sentence; "" for one with a role."""
-    if not person.get("email") or person.get("email_verified") not in (True, "true"):
+    verified = person.get("email_verified")
+    trusted = verified is None and _roles().get("trust_unverified_email") is True
+    if not person.get("email") or not (verified in (True, "true") or trusted):
         return NOT_VERIFIED
     issued = person.get("iat")
     if not isinstance(issued, (int, float)) or time.time() - issued > SESSION_HOURS * 3600:
@@ -215,7 +264,7 @@ def _refusal(person: dict[str, Any]) -> str:
 
 def _role(person: dict[str, Any]) -> str:
     """The highest role that the settings give to the person's e-mail address or claim, or ""."""
-    given = st.secrets["auth"].get("roles", {})
+    given = _roles()
     claim = given.get("claim", "email")
     values = person.get(claim) or []
     values = {_same(v, claim) for v in ([values] if isinstance(values, str) else values)}
@@ -223,6 +272,10 @@ def _role(person: dict[str, Any]) -> str:
         if values & {_same(value, claim) for value in given.get(role, [])}:
             return role
     return ""
+
+
+def _roles() -> Mapping[str, Any]:
+    return st.secrets["auth"].get("roles", {})
 
 
 def _same(value: Any, claim: str) -> str:

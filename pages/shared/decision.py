@@ -8,15 +8,9 @@ import streamlit as st
 from model import metrics
 from model.bundle import Bundle
 from model.evaluated import split_of
-from model.prediction import Decision, decide
-from pages.shared import drawing, gate, operating_points, services
+from model.prediction import WORDS, Decision, decide
+from pages.shared import drawing, gate, operating_points, reports, services
 from pages.shared.services import Reading
-
-WORDS = {
-    "pneumonia": "Pneumonia likely",
-    "normal": "Pneumonia unlikely",
-    "refer": "Uncertain: refer for reading",
-}
 
 
 @st.fragment
@@ -26,8 +20,10 @@ def panel(reading: Reading) -> None:
     assert prediction is not None
     if prediction.probability is None:
         gate.refusal(reading)
+        default = services.bundle_of(reading).operating_point().threshold
+        reports.offer(reading, "read", default, 0.0)
         return
-    bundle = services.bundle()
+    bundle = services.bundle_of(reading)
     _start(bundle)
     threshold, band = st.session_state["read.threshold"], st.session_state["read.band"]
     decided = decide(prediction, threshold, band)
@@ -37,33 +33,37 @@ def panel(reading: Reading) -> None:
     drawing.show(_verdict(decided, bundle, split) + drawing.heat_in_lungs(prediction))
     _controls(bundle)
     _consequences(split, bundle)
-    _downloads(reading)
+    reports.offer(reading, "read", threshold, band)
 
 
 def _start(bundle: Bundle) -> None:
-    """The threshold of the address, or the default operating point, on the first run."""
+    """The threshold of the address on the first run; else what was set, for this version."""
     state = st.session_state
     if "read.threshold" not in state:
-        state["read.threshold"] = _from_address(bundle.operating_point().threshold)
-    elif (
-        "t" not in st.query_params and state["read.threshold"] != bundle.operating_point().threshold
-    ):
-        st.query_params["t"] = f"{state['read.threshold']:g}"  # lost on the way to another page
+        _take_address(bundle)
+    threshold = operating_points.follow(bundle)
+    if state.get("read.slider", threshold) != threshold:  # of the version that was served before
+        _show(threshold)
+    elif "t" not in st.query_params and threshold != bundle.operating_point().threshold:
+        st.query_params["t"] = f"{threshold:g}"  # lost on the way to another page
     kept = state.setdefault("read.kept", {"band": 0.0, "prevalence": 12.0})
     # Widgets that one run did not show lose their keys: they are set again from what is kept.
     state.setdefault("read.band", kept["band"])
     state.setdefault("read.prevalence", kept["prevalence"])
-    state.setdefault("read.slider", state["read.threshold"])
-    state.setdefault("read.typed", state["read.threshold"])
+    state.setdefault("read.slider", threshold)
+    state.setdefault("read.typed", threshold)
 
 
-def _from_address(default: float) -> float:
-    """`?t=0.42`, if it is a number from 0 to 1."""
+def _take_address(bundle: Bundle) -> None:
+    """`?t=0.42`, if it is a number from 0 to 1; that of a named point stands for its name."""
     try:
-        threshold = float(st.query_params.get("t", default))
+        threshold = float(st.query_params.get("t", "none"))
     except ValueError:
-        return default
-    return threshold if 0 <= threshold <= 1 else default
+        return
+    if 0 <= threshold <= 1:
+        points = [p.name for p in bundle.operating_points if f"{p.threshold:g}" == f"{threshold:g}"]
+        st.session_state["read.point"] = points[0] if points else ""
+        st.session_state["read.threshold"] = threshold
 
 
 def _keep(name: str) -> None:
@@ -71,7 +71,11 @@ def _keep(name: str) -> None:
 
 
 def _set(threshold: float) -> None:
-    st.session_state["read.threshold"] = threshold
+    st.session_state["read.threshold"], st.session_state["read.point"] = threshold, ""
+    _show(threshold)
+
+
+def _show(threshold: float) -> None:
     st.session_state["read.slider"] = threshold
     st.session_state["read.typed"] = threshold
     st.query_params["t"] = f"{threshold:g}"
@@ -107,12 +111,12 @@ def _controls(bundle: Bundle) -> None:
         label_visibility="collapsed",
         on_change=lambda: _set(st.session_state["read.typed"]),
     )
-    operating_points.buttons("read", st.session_state["read.threshold"], _set)
+    operating_points.buttons("read", st.session_state["read.threshold"], _set, bundle)
 
 
 def _consequences(split: str, bundle: Bundle) -> None:
     threshold = st.session_state["read.threshold"]
-    shown = services.consequences(split, threshold, st.session_state["read.band"])
+    shown = services.consequences(bundle, split, threshold, st.session_state["read.band"])
     drawing.show(drawing.rates(shown, bundle.evaluations[split].description))
     left, right = st.columns(2)
     prevalence = left.number_input(
@@ -142,18 +146,3 @@ def _consequences(split: str, bundle: Bundle) -> None:
         shown.sensitivity.value, shown.specificity.value, prevalence / 100
     )
     drawing.show(drawing.children(numbers, ppv, npv))
-
-
-def _downloads(reading: Reading) -> None:
-    stem = reading.name.rsplit(".", 1)[0]
-    if reading.prediction and reading.prediction.overruled:
-        stem += ".read-against-the-gate"
-    st.download_button(
-        "Overlay as PNG",
-        data=lambda: services.overlay_png(reading),
-        file_name=f"{stem}.overlay.png",
-        mime="image/png",
-        icon=":material/download:",
-        on_click="ignore",
-        key="read.download",
-    )

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from model.metrics import Estimate, NaturalNumbers, Rate
-from model.prediction import Decision, Prediction
+from model.prediction import Decision, Prediction, probability_text
 from pages.shared.services import Consequences
 
 _BINS = 50
@@ -68,10 +68,8 @@ def scale(decided: Decision, labels: np.ndarray, probabilities: np.ndarray) -> s
 
 
 def probability(value: float) -> str:
-    """Two decimals; never a certainty that the network does not have."""
-    if value > 0.99:
-        return "&gt; 0.99"
-    return "&lt; 0.01" if value < 0.01 else f"{value:.2f}"
+    """As `probability_text`, for a drawing."""
+    return escape(probability_text(value))
 
 
 def heat_in_lungs(prediction: Prediction) -> str:

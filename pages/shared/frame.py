@@ -4,6 +4,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from model.config import ROOT
+from pages.shared import session_cookie
 
 INTENDED_USE = (
     "Decision support for research and teaching on chest X-rays of children. Not a medical device."
@@ -11,9 +12,13 @@ INTENDED_USE = (
 
 # Streamlit starts in the theme that the browser prefers, and no setting changes that. A reading
 # room is dark, so the first visit to a page says so once (or says what was chosen on the first
-# page: Streamlit keeps the theme for each address); what the visitor chooses later stays.
+# page: Streamlit keeps the theme for the address that was loaded, whatever page it goes on to);
+# what the visitor chooses later stays. It takes another load, which forgets the session: so only
+# in the first run of a session, and not when somebody has gone on to another page meanwhile.
 _DARK_AT_FIRST = """
 export default function () {
+  const [load] = performance.getEntriesByType("navigation");
+  if (new URL(load.name).pathname !== location.pathname) return;
   const visited = "pneumoscope-theme-" + location.pathname;
   if (localStorage.getItem(visited)) return;
   localStorage.setItem(visited, "1");
@@ -41,6 +46,7 @@ def inside() -> None:
 
 def begin() -> None:
     """Page settings and style; the first call of every script run."""
+    st.session_state["frame.first"] = "frame.begun" not in st.session_state
     st.session_state["frame.begun"] = True
     assets = ROOT / "assets"
     st.set_page_config("Pneumoscope", page_icon=assets / "icon.png", layout="wide")
@@ -51,4 +57,6 @@ def begin() -> None:
 def end() -> None:
     """The foot of the page."""
     st.caption(INTENDED_USE)
-    _dark_at_first(key="frame.dark_at_first")
+    session_cookie.send(st.session_state.get("auth.ticket", ""))
+    if st.session_state.get("frame.first"):
+        _dark_at_first(key="frame.dark_at_first")

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from model.prediction import Prediction
+from model.prediction import OVERRULED, Prediction
 from pages.shared import services
 from pages.shared.services import Reading
 
-OVERRULED = "Read against the gate's refusal"
 _ELSEWHERE = "The figures below were measured on other films"
 
 

@@ -1,10 +1,14 @@
-"""The named operating points as a row of buttons: one press sets the threshold."""
+"""The threshold of a session: a number, or a named operating point of whatever version reads.
+
+A named point keeps its name when another model version is served, and takes that version's number.
+"""
 
 import math
 from collections.abc import Callable
 
 import streamlit as st
 
+from model.bundle import Bundle
 from pages.shared import services
 
 _TITLES = {
@@ -20,19 +24,54 @@ def title(name: str) -> str:
     return _TITLES.get(name, name)
 
 
-def buttons(page: str, threshold: float, choose: Callable[[float], None]) -> None:
-    """A button for each operating point of the served version; the one at `threshold` stands out.
+def threshold(version: Bundle, state: str = "read") -> float:
+    """What the session has set, for this version: the number of the named point, or the number.
+
+    The default point at first. state: prefix of the session's keys that hold it.
+    """
+    number = st.session_state.get(f"{state}.threshold")
+    name = st.session_state.get(f"{state}.point")
+    if number is None:
+        return version.operating_point(name or "default").threshold
+    numbers = {point.name: point.threshold for point in version.operating_points}
+    return numbers.get(name or "", number)
+
+
+def follow(version: Bundle, state: str = "read") -> float:
+    """`threshold`, which the session has set from now on."""
+    fresh = st.session_state.get(f"{state}.threshold") is None
+    number = threshold(version, state)
+    if fresh:
+        st.session_state.setdefault(f"{state}.point", "default")
+    st.session_state[f"{state}.threshold"] = number
+    return number
+
+
+def buttons(
+    page: str,
+    threshold: float,
+    choose: Callable[[float], None],
+    version: Bundle | None = None,
+    state: str = "read",
+) -> None:
+    """A button for each operating point of a version; the one at `threshold` stands out.
 
     page: prefix of the session's keys, such as "read". choose: called with the point's threshold.
+    version: the served one unless given. state: as in `threshold`.
     """
+
+    def press(name: str, number: float) -> None:
+        choose(number)
+        st.session_state[f"{state}.point"] = name
+
     with st.container(horizontal=True, gap="small", key=f"{page}-points"):
-        for point in services.bundle().operating_points:
+        for point in (version or services.bundle()).operating_points:
             chosen = math.isclose(threshold, point.threshold, abs_tol=1e-9)
             st.button(
                 title(point.name),
                 key=f"{page}.point.{point.name}",
                 type="primary" if chosen else "secondary",
                 help=f"{point.threshold:g}: {point.rule}, chosen on the {point.chosen_on}",
-                on_click=choose,
-                args=(point.threshold,),
+                on_click=press,
+                args=(point.name, point.threshold),
             )

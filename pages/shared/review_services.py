@@ -112,7 +112,7 @@ def store(
     review = Review(
         image_sha256=reading.id,
         model_version=prediction.model_version,
-        preprocessing=services.bundle().preprocessing,
+        preprocessing=services.bundle_of(reading).preprocessing,
         threshold=threshold,
         probability=prediction.probability,
         heatmap_sha256=reviews.heatmap_hash(prediction.heatmap),

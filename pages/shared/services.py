@@ -11,15 +11,17 @@ import json
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from model import metrics, overlay, xray
-from model.bundle import Bundle, open_bundle
-from model.config import ROOT, settings
+from model import champion, metrics, overlay, reading_report, xray
+from model.bundle import CARD, Bundle, read_card
+from model.champion import Served
+from model.config import ROOT
 from model.errors import PneumoscopeError
 from model.prediction import Prediction
 from model.preprocessing import prepare
@@ -27,6 +29,7 @@ from model.xray import XRay
 
 if TYPE_CHECKING:
     from model.nn.classifier import Classifier
+    from model.reading_report.source import Source
 
 SAMPLES = ROOT / "assets" / "samples"
 _log = logging.getLogger(__name__)
@@ -34,7 +37,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Reading:
-    """One X-ray of a visitor; the prediction, or why there is none, comes when it is known."""
+    """One X-ray of a visitor; the prediction, or why there is none, comes when it is known.
+
+    read_at: when the prediction was made. source: what reports take over from a DICOM file; the
+    file itself is not kept. bundle: the version that has read it, whatever is served since.
+    served: what was served when it could not be read, see `Served.key`.
+    """
 
     name: str
     xray: XRay
@@ -42,6 +50,10 @@ class Reading:
     error: str = ""
     synthetic: bool = False
     notes: tuple[str, ...] | None = None
+    read_at: datetime | None = None
+    source: "Source | None" = None
+    bundle: Bundle | None = None
+    served: str = ""
 
     @property
     def id(self) -> str:
@@ -58,22 +70,72 @@ class Sample:
     title: str
 
 
-@st.cache_resource(show_spinner=False)
 def bundle() -> Bundle:
-    """The served model version. Raises BundleError: then there is no verdict."""
-    return open_bundle(settings().bundle)
+    """The model version that is served now. Raises BundleError: then there is no verdict."""
+    served = champion.look()
+    return _opened(served.key, served)
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _opened(key: str, _served: Served) -> Bundle:
+    return _served.open()
+
+
+def bundle_of(reading: Reading) -> Bundle:
+    """The version that has read an X-ray, for the figures beside its probability.
+
+    Raises BundleError when its card is not here any more.
+    """
+    if reading.bundle is None:
+        assert reading.prediction
+        reading.bundle = _version(reading.prediction.model_version)
+    return reading.bundle
+
+
+def _version(model_version: str) -> Bundle:
+    """A version that is served or was: its card, not for a verdict."""
+    now = bundle()
+    if now.model_version == model_version:
+        return now
+    shipped = read_card(champion.SHIPPED / CARD)
+    if shipped.model_version == model_version:
+        return shipped
+    return read_card(champion.folder_of(model_version) / CARD)
+
+
 def _loading() -> "Future[Classifier]":
-    future = ThreadPoolExecutor(1, "load-classifier").submit(_load, settings().bundle)
+    """The classifier of the version that is served now; failed where that cannot be known."""
+    try:
+        served = champion.look()
+    except PneumoscopeError as error:
+        failed: Future[Classifier] = Future()
+        failed.set_exception(error)
+        return failed
+    return _load_once(served.key, served)
+
+
+# The one before is let go; a reading under way holds it until it ends.
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _load_once(key: str, _served: Served) -> "Future[Classifier]":
+    future = ThreadPoolExecutor(1, "load-classifier").submit(_load_served, _served)
     future.add_done_callback(_settle)
     return future
 
 
 def classifier() -> "Future[Classifier]":
-    """The classifier that reads worklists in the background. The first call starts the loading."""
+    """The classifier that reads worklists in the background. The first call starts the loading.
+
+    Asked for anew for each batch: another version may be served by then.
+    """
     return _loading()
+
+
+def _load_served(served: Served) -> "Classifier":
+    from model.nn.classifier import Classifier, keep_graphs
+
+    keep_graphs()
+    _settle_again()
+    return Classifier(served.open())
 
 
 def _load(folder: Path) -> "Classifier":
@@ -94,6 +156,14 @@ def _settle(_: "Future[Classifier]") -> None:
     _give_back_memory()
 
 
+def _settle_again() -> None:
+    """Frees a classifier that was let go: what `_settle` has put aside is never collected."""
+    if gc.get_freeze_count():
+        gc.unfreeze()
+        gc.collect()
+        _give_back_memory()
+
+
 def _give_back_memory() -> None:
     """Hands freed memory back to the system, which glibc puts off: 250 MB after loading."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
@@ -110,6 +180,32 @@ def predict(reading: Reading) -> None:
     """Fills in the prediction, or the error that a visitor may read. Waits for the classifier."""
     if not (reading.prediction or reading.error):
         _predict(reading)
+
+
+def take_up(reading: Reading) -> None:
+    """Forgets the error of a version that is not served any more: it is to be read."""
+    if reading.error and reading.served != _served_key():
+        reading.error = ""
+
+
+def is_outdated(reading: Reading) -> bool:
+    """Whether another version than the one that has read it is served now."""
+    with contextlib.suppress(PneumoscopeError):
+        now = bundle().model_version
+        return reading.prediction is not None and reading.prediction.model_version != now
+    return False
+
+
+def read_again(reading: Reading) -> None:
+    """Forgets the prediction: the version that is served now is to read it."""
+    reading.prediction = reading.bundle = reading.read_at = None
+
+
+def _served_key() -> str:
+    try:
+        return champion.look().key
+    except PneumoscopeError as error:
+        return str(error)
 
 
 def overrule(reading: Reading) -> str:
@@ -142,8 +238,12 @@ def overrule(reading: Reading) -> str:
 
 
 def _predict(reading: Reading, overruled: bool = False) -> None:
+    reading.error, reading.served = "", _served_key()
     try:
-        [reading.prediction] = _loading().result().predict([reading.xray], overruled=overruled)
+        loaded = _loading().result()
+        [reading.prediction] = loaded.predict([reading.xray], overruled=overruled)
+        reading.bundle = loaded.bundle
+        reading.read_at = datetime.now(UTC)
         _give_back_memory()
     except PneumoscopeError as error:
         reading.error = str(error)
@@ -158,7 +258,9 @@ def _predict(reading: Reading, overruled: bool = False) -> None:
 
 def decode(data: bytes, name: str, synthetic: bool = False) -> Reading:
     """A reading without its prediction. Raises XRayError for what is no readable X-ray."""
-    return Reading(name, xray.read(data, name), synthetic=synthetic)
+    film = xray.read(data, name)
+    source = reading_report.source_of(data, film)
+    return Reading(name, film, synthetic=synthetic, source=source)
 
 
 @cache
@@ -188,13 +290,6 @@ def preparation_notes(reading: Reading) -> tuple[str, ...]:
     return reading.notes if reading.prediction and reading.prediction.heatmap is not None else ()
 
 
-def overlay_png(reading: Reading) -> bytes:
-    """The X-ray with its heatmap at full size."""
-    assert reading.prediction
-    assert reading.prediction.heatmap is not None
-    return overlay.png(overlay.overlay(reading.xray.display(), reading.prediction.heatmap))
-
-
 @dataclass(frozen=True)
 class Consequences:
     """What a threshold did on a set of X-rays with reference labels.
@@ -209,15 +304,10 @@ class Consequences:
     referred: metrics.Rate
 
 
-def consequences(split: str, threshold: float, band: float) -> Consequences:
-    """Of an evaluation split of the bundle, from its stored probabilities: no forward pass."""
-    labels, probabilities = _split(bundle().model_version, split)
+def consequences(version: Bundle, split: str, threshold: float, band: float) -> Consequences:
+    """Of an evaluation split of a version, from its stored probabilities: no forward pass."""
+    labels, probabilities = version.evaluations[split].labels, version.probabilities(split)
     counts = metrics.confusion(labels, probabilities, threshold)
     in_band = int((abs(probabilities - threshold) < band).sum())
     referred = metrics.wilson(in_band, len(labels))
     return Consequences(counts.sensitivity, counts.specificity, counts.ppv, counts.npv, referred)
-
-
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _split(model_version: str, split: str) -> tuple[Any, Any]:
-    return bundle().evaluations[split].labels, bundle().probabilities(split)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ class Row:
     remark: str
     image: str
     model_version: str
+    time: str
 
 
 @st.cache_resource(show_spinner=False)
@@ -50,8 +52,8 @@ def _reader() -> "BatchReader":
     """One for the server: it reads on whatever its pages do."""
     from model.batch import BatchReader
 
-    loading = services.classifier()
-    return BatchReader(lambda: loading.result())
+    services.classifier()  # from here on it loads
+    return BatchReader(lambda: services.classifier().result())
 
 
 def lists(actor: Actor) -> "list[Worklist]":
@@ -171,7 +173,7 @@ def rows(actor: Actor, number: int, threshold: float, band: float) -> list[Row]:
 def _row(file: "File", threshold: float, band: float, review: str, twin: str) -> Row:
     said = file.reading
     if said is None:
-        return Row(file.position, file.file, file.state, None, "", "", file.error, "", "")
+        return Row(file.position, file.file, file.state, None, "", "", file.error, "", "", "")
     decided = said.decide(threshold, band)
     reason = "" if said.gate_status == "accepted" else said.gate_reason
     return Row(
@@ -184,6 +186,7 @@ def _row(file: "File", threshold: float, band: float, review: str, twin: str) ->
         " ".join(filter(None, (reason, twin))),
         said.image_sha256,
         said.model_version,
+        said.time,
     )
 
 
@@ -218,9 +221,13 @@ def open_case(actor: Actor, number: int, row: Row) -> Reading | None:
     film = _reader().film(actor, number, row.position)
     if film is None:
         return None
-    if row.image and film.sha256 != row.image:
+    reading = services.decode(film.read(), row.file)
+    if row.image and reading.id != row.image:
         raise InputError("the film that was read", "another one by that name", "Give it again.")
-    return Reading(row.file, film, _reader().prediction(film.sha256, row.model_version))
+    reading.prediction = _reader().prediction(reading.id, row.model_version)
+    if reading.prediction:
+        reading.read_at = datetime.fromisoformat(row.time)
+    return reading
 
 
 def export(actor: Actor, number: int, kind: str, threshold: float, band: float) -> str:

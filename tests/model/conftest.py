@@ -94,3 +94,21 @@ def sqlite_home(tmp_path: Path) -> Iterator[Path]:
     """An empty home with SQLite."""
     with settings_of(tmp_path / "home", None):
         yield tmp_path / "home"
+
+
+@pytest.fixture
+def home(sqlite_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty home; no XRAY_DATA, and a served bundle that knows no test set and no fold."""
+    monkeypatch.delenv("XRAY_DATA", raising=False)
+    monkeypatch.setenv("XRAY_BUNDLE", str(tmp_path / "bundle"))
+    monkeypatch.setattr("model.locked_test.SHIPPED", tmp_path / "bundle")
+    settings.cache_clear()
+    yield sqlite_home
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.fixture
+def base(tiny_data: Path, tmp_path: Path) -> Path:
+    """Base data of a retraining set: 24 films of 12 children to train on, 8 to test on."""
+    return Path(shutil.copytree(tiny_data, tmp_path / "base"))

@@ -40,8 +40,14 @@ def test_kappa_is_that_of_scikit_learn(seed: int):
 def test_kappa_at_its_ends():
     assert agreement.kappa(["a", "b"] * 20, ["a", "b"] * 20).value == 1
     assert agreement.kappa(["a", "b"] * 20, ["b", "a"] * 20).value == pytest.approx(-1)
-    for labels in ([], ["a"] * 5):  # nothing to tell apart
-        unknown = agreement.kappa(labels, labels)
+    varied = ["a", "b", "a", "a", "b"]
+    for first, second in (
+        ([], []),
+        (["a"] * 5, ["a"] * 5),
+        (["a"] * 5, varied),
+        (varied, ["b"] * 5),
+    ):
+        unknown = agreement.kappa(first, second)  # nobody, or only one, who tells films apart
         assert math.isnan(unknown.value)
         assert (unknown.low, unknown.high) == (0, 1)
 
@@ -74,6 +80,8 @@ def test_a_summary_counts_each_readers_last_word(database: str):
     assert (with_ann.first, with_ann.num_images, with_ann.agreement.numerator) == ("ann", 4, 2)
     assert with_ann.kappa.value == pytest.approx((0.5 - 0.375) / (1 - 0.375))
     assert (with_bob.first, with_bob.num_images, with_bob.agreement.numerator) == ("bob", 2, 2)
+    assert (pair.no_kappa, with_ann.no_kappa) == ("", "")
+    assert with_bob.no_kappa == agreement.BOTH_ALIKE
 
     assert (found.overrides.numerator, found.overrides.denominator) == (1, 7)
     versions = found.overrides_by_version
@@ -81,6 +89,15 @@ def test_a_summary_counts_each_readers_last_word(database: str):
     assert (versions["v2"].numerator, versions["v2"].denominator) == (1, 1)
     (month,) = found.overrides_by_month
     assert month == reviews.latest(ANN)[0].time[:7]
+
+
+def test_a_reader_who_never_varied_is_named(sqlite_home: Path):
+    for actor, labels in ((ANN, ("normal", "viral")), (BOB, ("viral", "viral"))):
+        for image, label in zip("ab", labels, strict=True):
+            reviews.add(actor, review(image, label), f"{actor.name} {image}")
+    (pair,) = agreement.summary(ANN).readers
+    assert math.isnan(pair.kappa.value)
+    assert pair.no_kappa == "cannot be computed: bob said the same of every film"
 
 
 def test_a_summary_of_nothing(sqlite_home: Path):

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from model import batch, store, worklists
+from model import batch, store, worklists, xray
 from model.archive import Film
 from model.batch import BatchReader
 from model.errors import InputError, StoreError, XRayError
@@ -34,7 +34,7 @@ class Fake:
     """A classifier that says the mean grey; holds a batch as long as `go` is not set."""
 
     def __init__(self) -> None:
-        self.bundle = SimpleNamespace(preprocessing="grey-standardise-2")
+        self.bundle = SimpleNamespace(preprocessing="grey-standardise-2", model_version="v1")
         self.go, self.entered = threading.Event(), threading.Event()
         self.go.set()
         self.sizes: list[int] = []
@@ -92,12 +92,24 @@ def test_a_list_is_read_in_batches(reader: BatchReader, fake: Fake):
     assert states(number) == ["read"] * 40
     assert sorted(fake.sizes) == [8, 16, 16]
     said = worklists.files(ANN, number)[7].reading
-    film = reader.film(ANN, number, 7)
-    assert film
+    given = reader.film(ANN, number, 7)
+    assert given
+    film = xray.read(given.read())
     assert said.image_sha256 == film.sha256
     assert said.probability == pytest.approx(film.pixels.mean() / 255)
     assert reader.prediction(film.sha256, "v1").probability == said.probability
     assert reader.thumbnails(ANN, number)[7].startswith("data:image/jpeg;base64,")
+
+
+def test_the_same_film_goes_through_the_network_once(reader: BatchReader, fake: Fake):
+    number = begun(reader, films(3, f1=lambda: png(0)))
+    assert ended(reader, number) == "done"
+    assert states(number) == ["read"] * 3
+    again = begun(reader, films(4))  # three of them known, one new
+    assert ended(reader, again) == "done"
+    assert fake.sizes == [2, 2]
+    said = [file.reading for file in worklists.files(ANN, number)]
+    assert said[0] == said[1] != said[2]
 
 
 def test_what_cannot_be_read_is_said_file_by_file(reader: BatchReader, fake: Fake):
@@ -192,7 +204,7 @@ def test_the_memory_for_films_has_an_end(
     first = begun(reader, films(2))
     assert ended(reader, first) == "done"
     fake.go.clear()
-    second = begun(reader, films(2))
+    second = begun(reader, films(2, f0=lambda: png(8), f1=lambda: png(9)))
     assert reader.film(ANN, first, 0) is None or reader.held(ANN, first) == set()
     with pytest.raises(InputError, match="that are being read"):
         begun(reader, films(2))

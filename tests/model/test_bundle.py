@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 
@@ -49,6 +50,7 @@ def test_what_was_written_is_read_again(bundle):
         [1 / (1 + np.exp(1)), 1 / (1 + np.exp(-2))]
     )
     assert opened.operating_point().threshold == 0.4
+    assert opened.weights_sha256 == hashlib.sha256(b"weights" * 1000).hexdigest()
 
 
 def test_writing_again_replaces_the_card_and_leaves_nothing_beside_it(bundle):

@@ -94,6 +94,14 @@ def test_the_pdf_has_five_to_eight_pages_and_says_what_it_is(report, bundle):
     assert "not a medical device" in said
 
 
+def test_every_font_of_the_pdf_is_embedded(report):
+    pages = PdfReader(report / "report.pdf").pages
+    fonts = {str(f): f.get_object() for p in pages for f in p["/Resources"]["/Font"].values()}
+    named = {font["/BaseFont"]: font.get("/FontDescriptor", {}) for font in fonts.values()}
+    assert [name for name, descriptor in named.items() if "/FontFile2" not in descriptor] == []
+    assert any("DejaVuSans-Bold" in name for name in named)
+
+
 def test_figures_csv_is_the_row_of_the_champion(report, bundle):
     row = performance.champion(bundle)
     found = {each["figure"]: each for each in read_csv(report, "figures")}

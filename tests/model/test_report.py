@@ -2,12 +2,14 @@
 
 import io
 import logging
+import pickle
 import re
 import shutil
 import subprocess
 import warnings
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 import numpy as np
 import pydicom
@@ -30,7 +32,6 @@ from model.prediction import Gate, Prediction
 from model.reading_report import ReadingContent
 from tests.model import images, versions
 
-WEIGHTS = "0123456789abcdef" * 4
 NOW = datetime(2026, 3, 4, 23, 5, 6, tzinfo=UTC)
 PATIENT = {
     "PatientName": "Ortega^Lucía",
@@ -73,7 +74,7 @@ def reading(bundle):
             heat_in_lungs=0.78, lungs_area=0.31,
         )  # fmt: skip
         said = replace(said, **dict(prediction))
-        return ReadingContent(film, said, bundle, WEIGHTS, options.pop("threshold", 0.4), NOW,
+        return ReadingContent(film, said, bundle, options.pop("threshold", 0.4), NOW,
                               **options)  # fmt: skip
 
     return make
@@ -121,7 +122,7 @@ def test_the_page_says_what_was_read_by_what_and_how_sure_it_is(reading, bundle)
         "Accepted. Like those of training.",
         "78 % of the heat lies in the lungs; the lungs cover 31 % of the film",
         f"Model version {versions.VERSION}",
-        WEIGHTS,
+        bundle.weights_sha256,
         content.xray.sha256,
         "PNG, 360 x 300 px",
         "File film.png",
@@ -202,8 +203,8 @@ def test_a_refused_reading_gives_no_probability(reading):
 
 def test_a_refusal_that_was_overruled_is_said_beside_the_verdict(reading):
     said = text(reading(prediction={"gate": REFUSED, "overruled": True}))
-    assert said.count("Read at the reader's request against the refusal of the gate.") == 2
-    assert "Pneumonia likely probability of pneumonia 0.87" in said
+    assert said.count("Read against the gate's refusal") == 2
+    assert "Pneumonia likely Read against the gate's refusal probability of pneumonia 0.8" in said
 
 
 def test_no_heat_and_no_lungs_are_said_or_left_out(reading):
@@ -266,6 +267,38 @@ def test_the_picture_is_the_overlay_above_a_strip(reading, shape, shown):
     assert (strip[:, -5:] == (15, 25, 31)).all()  # none runs out of it
 
 
+def test_the_overlay_at_full_size_says_below_the_film_that_the_gate_was_overruled(reading):
+    film = images.film(700, 900)
+    content = reading(images.encode(film, "PNG"))
+    expected = overlay.overlay(film, heat())
+    assert (opened(reading_report.overlay_png(content.xray, content.prediction)) == expected).all()
+    overruled = replace(content.prediction, gate=REFUSED, overruled=True)
+    marked = opened(reading_report.overlay_png(content.xray, overruled))
+    assert (marked[:700] == expected).all()
+    assert marked.shape[1] == 900
+    letters = marked[700:].max(axis=2) > 200
+    assert 0.01 < letters.mean() < 0.2
+    assert not letters[:, -5:].any()  # none runs out of it
+
+
+@pytest.mark.parametrize("width", [32, 150])
+def test_the_mark_has_room_below_a_narrow_film(reading, width):
+    content = reading(images.encode(images.film(200, width), "PNG"))
+    overruled = replace(content.prediction, gate=REFUSED, overruled=True)
+    marked = opened(reading_report.overlay_png(content.xray, overruled))
+    assert marked.shape[1] == width
+    assert (marked[200:].max(axis=2) > 200).any()
+
+
+def test_what_is_kept_of_a_dicom_file_is_small_and_quotes_no_patient():
+    data = dicom()
+    kept = reading_report.source_of(data, xray.read(data))
+    assert len(pickle.dumps(kept)) < 3000 < len(data)
+    assert "Ortega" not in repr(kept)
+    picture = images.encode(images.film(60, 70), "PNG")
+    assert reading_report.source_of(picture, xray.read(picture)) is None
+
+
 def test_the_strip_changes_with_what_it_says(reading):
     pictures = [
         reading_report.png(content)
@@ -303,6 +336,12 @@ def source(kind="explicit", **elements):
     return images.save(file, syntax)
 
 
+def made_of(make, data, content):
+    """The DICOM object of a reading, with what was kept of the file `data` that was read."""
+    kept = reading_report.source_of(data, xray.read(data))
+    return getattr(reading_report, make)(kept, content)
+
+
 def parsed(data):
     return pydicom.dcmread(io.BytesIO(data))
 
@@ -317,7 +356,7 @@ def texts(report):
 @pytest.mark.parametrize("kind", SOURCES)
 def test_an_object_goes_into_the_study_of_the_x_ray(reading, make, kind):
     data = source(kind)
-    made = parsed(getattr(reading_report, make)(data, reading(data)))
+    made = parsed(made_of(make, data, reading(data)))
     for keyword, value in PATIENT.items():
         assert made[keyword].value == value
     assert made.StudyInstanceUID == "1.2.3.4"
@@ -330,7 +369,7 @@ def test_an_object_goes_into_the_study_of_the_x_ray(reading, make, kind):
 def test_the_capture_shows_the_picture_and_names_the_x_ray(reading):
     data = source(BurnedInAnnotation="NO", LossyImageCompression="01")
     content = reading(data)
-    made = parsed(reading_report.secondary_capture(data, content))
+    made = parsed(made_of("secondary_capture", data, content))
     assert made.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7"
     picture = opened(reading_report.png(content))
     assert (made.pixel_array == picture).all()
@@ -345,16 +384,16 @@ def test_of_several_frames_the_first_is_named(reading):
     frame = images.film(60, 70)
     data = images.dicom(frame, **(STUDY | PATIENT), NumberOfFrames=2, PixelData=2 * frame.tobytes())
     content = reading(data)
-    capture = parsed(reading_report.secondary_capture(data, content))
+    capture = parsed(made_of("secondary_capture", data, content))
     assert capture.SourceImageSequence[0].ReferencedFrameNumber == 1
-    report = srread(io.BytesIO(reading_report.structured_report(data, content)))
+    report = srread(io.BytesIO(made_of("structured_report", data, content)))
     [group] = report.content.get_image_measurement_groups()
     assert group.source_images[0].referenced_frame_numbers == [1]
 
 
 @pytest.mark.parametrize("make", ["secondary_capture", "structured_report"])
 def test_what_a_person_wrote_stays_out_of_the_objects(reading, make):
-    data, write = source(), getattr(reading_report, make)
+    data, write = source(), partial(made_of, make)
     said = {"reader_label": "viral pneumonia", "comment": "Left base.", "file_name": "film.dcm"}
     assert write(data, reading(data, **said)) == write(data, reading(data))
 
@@ -370,7 +409,7 @@ def test_what_a_person_wrote_stays_out_of_the_objects(reading, make):
 def test_the_report_is_read_by_highdicom(reading, options, presence):
     data = source()
     content = reading(data, **options)
-    report = srread(io.BytesIO(reading_report.structured_report(data, content)))
+    report = srread(io.BytesIO(made_of("structured_report", data, content)))
     flags = (report.PreliminaryFlag, report.VerificationFlag, report.CompletionFlag)
     assert flags == ("PRELIMINARY", "UNVERIFIED", "COMPLETE")
     [(study, _, instance, _)] = report.get_evidence()
@@ -385,26 +424,24 @@ def test_the_report_is_read_by_highdicom(reading, options, presence):
     assert texts(report) >= {
         "Pneumoscope",
         versions.VERSION,
-        f"SHA-256 of the weights {WEIGHTS}",
+        f"SHA-256 of the weights {content.bundle.weights_sha256}",
         "Gate: Accepted. Like those of training.",
     }
 
 
 def test_a_report_of_a_refused_x_ray_says_nothing_of_pneumonia(reading):
     data = source()
-    report = srread(
-        io.BytesIO(reading_report.structured_report(data, reading(data, prediction=GONE)))
-    )
+    report = srread(io.BytesIO(made_of("structured_report", data, reading(data, prediction=GONE))))
     [group] = report.content.get_image_measurement_groups()
     assert group.get_measurements() == []
     [gate] = group.get_qualitative_evaluations()
     assert gate.value.value == "refused"
-    assert parsed(reading_report.secondary_capture(data, reading(data, prediction=GONE))).Rows
+    assert parsed(made_of("secondary_capture", data, reading(data, prediction=GONE))).Rows
 
 
 @pytest.mark.parametrize("make", ["secondary_capture", "structured_report"])
 def test_the_same_reading_is_the_same_object_and_another_is_not(reading, make):
-    data, write = source(), getattr(reading_report, make)
+    data, write = source(), partial(made_of, make)
     assert write(data, reading(data)) == write(data, reading(data))
     others = [
         reading(data),
@@ -428,7 +465,7 @@ def test_the_same_reading_is_the_same_object_and_another_is_not(reading, make):
 def test_times_are_in_the_zone_that_the_file_names(reading, offset, expected):
     data = source(TimezoneOffsetFromUTC=offset)
     content = replace(reading(data), read_at=NOW.astimezone(timezone(timedelta(hours=9))))
-    made = parsed(reading_report.structured_report(data, content))
+    made = parsed(made_of("structured_report", data, content))
     assert (made.ContentDate, made.ContentTime) == expected
     assert made.get("TimezoneOffsetFromUTC", "") == offset
 
@@ -453,7 +490,7 @@ def test_patient_values_against_the_rules_go_through_and_are_quoted_nowhere(read
     caplog.clear()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        made = getattr(reading_report, make)(data, content)
+        made = made_of(make, data, content)
     assert all(value in made for value in bad.values())
     quoted = caplog.text + " ".join(str(warning.message) for warning in warned)
     assert [value for value in bad.values() if value.decode() in quoted] == []
@@ -463,7 +500,7 @@ def test_names_in_other_scripts_come_out_as_they_came_in(reading):
     name = "Yamada^Tarou=山田^太郎=やまだ^たろう"
     data = source(SpecificCharacterSet=["", "ISO 2022 IR 87"], PatientName=name)
     content = reading(data, prediction={"gate": Gate("unusual", 3.0, "Imagen rara: ¿niño?")})
-    report = srread(io.BytesIO(reading_report.structured_report(data, content)))
+    report = srread(io.BytesIO(made_of("structured_report", data, content)))
     assert report.PatientName == name
     assert "Gate: Unusual. Imagen rara: ?nino?" in texts(report)
 
@@ -471,15 +508,15 @@ def test_names_in_other_scripts_come_out_as_they_came_in(reading):
 def test_a_bare_file_gets_what_must_be_there_empty(reading):
     file = images.dataset(images.film(60, 70), StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.4")
     data = images.save(file)
-    for make in (reading_report.secondary_capture, reading_report.structured_report):
-        made = parsed(make(data, reading(data)))
+    for make in ("secondary_capture", "structured_report"):
+        made = parsed(made_of(make, data, reading(data)))
         assert made.PatientName == made.PatientID == made.StudyDate == ""
         assert "PatientAge" not in made
 
 
 @pytest.mark.parametrize("make", ["secondary_capture", "structured_report"])
 def test_what_is_no_source_is_refused(reading, make):
-    write = getattr(reading_report, make)
+    write = partial(made_of, make)
     picture = images.encode(images.film(60, 70), "JPEG")
     with pytest.raises(XRayError, match=r"Received: a JPEG file\. Take the PDF or the PNG"):
         write(picture, reading(picture))
@@ -505,7 +542,7 @@ def test_what_is_no_source_is_refused(reading, make):
 def test_dciodvfy_finds_no_error(reading, make, options, tmp_path):
     data = source(BodyPartExamined="CHEST", BurnedInAnnotation="NO")
     path = tmp_path / "made.dcm"
-    path.write_bytes(getattr(reading_report, make)(data, reading(data, **options)))
+    path.write_bytes(made_of(make, data, reading(data, **options)))
     done = subprocess.run(["dciodvfy", "-new", path], capture_output=True)
     said = (done.stdout + done.stderr).decode(errors="replace")
     assert "Error" not in said, said

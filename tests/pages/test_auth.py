@@ -4,91 +4,27 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
-from streamlit.testing.v1 import AppTest
 
-from model import accounts, audit, store
+from model import accounts
 from model.access import COMMAND_LINE, Actor
-from model.config import settings
 from model.prediction import Gate
 from pages.shared import auth, services
+from tests.pages.conftest import PASSWORD, Session, add, trail
 
 ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "correct horse battery"
 ROLES = {"clinician": ["Ann@Clinic.example", "radiology"], "admin": ["zoe@clinic.example"]}
 ANN = {"email": "ann@clinic.example", "email_verified": True, "iss": "https://login", "sub": "7"}
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty home with quick password hashes."""
-    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "_hasher", lambda: hasher)
-    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XRAY_DATABASE_URL", raising=False)
-    settings.cache_clear()
+def empty(home: Path) -> None:
+    """Nobody has signed in at a provider."""
     auth._record.clear()
-    yield tmp_path / "home"
-    store.close()
-    monkeypatch.undo()
-    settings.cache_clear()
-
-
-class Session:
-    """One browser tab on the page Sign in: what is done, and what is then to be seen."""
-
-    def __init__(self, page: str = "sign_in", roles: Any = None, **person: Any) -> None:
-        self.at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        if roles is not None:
-            self.at.secrets["auth"] = {"roles": roles}
-            self.at.user = {"is_logged_in": bool(person), **person}
-        self.go(page)
-
-    def go(self, page: str) -> "Session":
-        self.at.switch_page(f"pages/{page}.py").run()
-        return self
-
-    def sign_in(self, name: str = "ann", password: str = PASSWORD) -> "Session":
-        self.at.text_input(key="auth.name").set_value(name)
-        self.at.text_input(key="auth.password").set_value(password)
-        return self.press("Sign in")
-
-    def press(self, label: str) -> "Session":
-        [button] = [button for button in self.at.button if button.label == label]
-        button.click().run()
-        return self
-
-    def later(self) -> "Session":
-        """The next look of this session at its account is due."""
-        self.at.session_state["auth.checked"] -= auth.CHECK_SECONDS
-        self.at.run()
-        return self
-
-    @property
-    def actor(self) -> Actor | None:
-        state = self.at.session_state
-        return state["auth.actor"] if "auth.actor" in state else None  # noqa: SIM401
-
-    @property
-    def text(self) -> str:
-        assert not self.at.exception, self.at.exception
-        parts = (self.at.title, self.at.markdown, self.at.error, self.at.warning, self.at.info)
-        found = [e.value for part in (*parts, self.at.caption, self.at.code) for e in part]
-        return " ".join(" ".join(found).replace("\\", "").split())
-
-
-def add(name: str = "ann", role: str = "clinician") -> None:
-    accounts.add(COMMAND_LINE, name, role, PASSWORD)
-
-
-def trail() -> list[tuple[str, str]]:
-    return [(entry.actor, entry.action) for entry in reversed(audit.entries(COMMAND_LINE))]
 
 
 def test_without_an_account_it_says_how_to_make_the_first() -> None:
@@ -183,7 +119,9 @@ def test_a_page_says_for_whom_it_is() -> None:
 
 def test_the_form_on_a_page_leads_to_that_page() -> None:
     add("zoe", "admin")
-    shown = Session("admin").sign_in("zoe")
+    shown = Session("admin")
+    shown.at.query_params["tab"] = "Accounts"
+    shown.sign_in("zoe")
     assert [title.value for title in shown.at.title] == ["Admin"]
 
 
@@ -261,6 +199,26 @@ def test_a_verified_address_has_the_role_of_the_settings(
         (actor.name, "signed in") if actor else ("unknown name", "sign-in refused")
     )
     assert ("reading a film needs no account" in shown.text) == (actor is None)
+
+
+@pytest.mark.parametrize(
+    ("trust", "verified", "actor"),
+    [
+        (True, None, Actor("ann@clinic.example", "clinician")),  # such as Microsoft Entra ID
+        (True, True, Actor("ann@clinic.example", "clinician")),
+        (True, False, None),  # the provider itself says no
+        (True, "false", None),
+        (False, None, None),
+        ("true", None, None),  # text is no yes
+    ],
+)
+def test_an_address_without_a_word_on_it_counts_if_the_settings_trust_the_provider(
+    trust: Any, verified: Any, actor: Actor | None
+) -> None:
+    roles = {"trust_unverified_email": trust, **ROLES}
+    shown = Session(roles=roles, **person(email_verified=verified))
+    assert shown.actor == actor
+    assert (auth.NOT_VERIFIED in shown.text) == (actor is None)
 
 
 def test_a_claim_gives_the_role() -> None:

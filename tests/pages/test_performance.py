@@ -94,9 +94,8 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """serve(write, data=None) -> the bundle that `write(folder)` writes, which the pages serve."""
 
     def clear() -> None:
-        for cached in (config.settings.cache_clear, services.bundle.clear, evidence._kept.clear):
+        for cached in (config.settings.cache_clear, evidence._kept.clear):
             cached()
-        services._split.clear()
 
     def start(write: Callable[[Path], Any], data: Path | None = None) -> Any:
         folder = tmp_path / "served"

@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +19,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from model import audit, config
+from model import audit, champion, config
 from model.access import Actor
+from model.bundle import CARD, open_bundle, read_card, write_card
 from model.errors import StoreError
 from model.prediction import Gate
 from pages.shared import drawing, services
@@ -203,7 +204,7 @@ def test_a_click_on_a_sample_reads_it_as_its_label_says(page: Read, name: str) -
     assert page.thresholds[0] == default_threshold()
     assert page.film["film_id"] == reading.id
     assert page.film["note"] == "synthetic"
-    assert [button.label for button in page.at.get("download_button")] == ["Overlay as PNG"]
+    assert page.at.button(key="read.overlay").label == "Overlay as PNG"
 
 
 def test_facts_of_a_dicom_file_are_shown(page: Read) -> None:
@@ -564,8 +565,6 @@ def test_an_unexpected_exception_is_one_plain_sentence(
 
 def _forget() -> None:
     config.settings.cache_clear()
-    services.bundle.clear()
-    services._loading.clear()
 
 
 # The last ones: after them the classifier has to be loaded anew.
@@ -611,3 +610,83 @@ def test_without_a_bundle_the_film_is_shown_and_no_verdict(copied_bundle: Path) 
     assert "bundle.json" in sentence
     assert page.verdict == ""
     assert page.film["film_id"]
+
+
+@pytest.fixture
+def promote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, float], None]]:
+    """promote(name, shift): the shipped version by another name, its thresholds `shift` higher."""
+    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XRAY_BUNDLE", raising=False)
+    _forget()
+
+    def serve(name: str, shift: float) -> None:
+        folder = tmp_path / name
+        shutil.copytree(champion.SHIPPED, folder)
+        old = read_card(folder / CARD)
+        points = [replace(p, threshold=p.threshold + shift) for p in old.operating_points]
+        write_card(replace(old, model_version=name, operating_points=tuple(points)))
+        copy = open_bundle(champion.materialise(folder))
+        champion.switch(copy, "zoe", "2026-11-21T10:00:00.000000Z", "")
+
+    yield serve
+    monkeypatch.undo()
+    _forget()
+
+
+def test_every_session_reads_its_next_film_with_the_version_that_was_promoted(
+    promote: Callable[[str, float], None],
+) -> None:
+    named, typed = Read().sample("pneumonia-1.jpg"), Read().sample("pneumonia-1.jpg")
+    named.at.button(key="read.point.screening").click().run()
+    typed.slide(0.42)
+    old = services.bundle()
+    before = named.thresholds
+
+    promote("vgg16-promoted", 0.01)
+    named.at.run()  # the film on the screen stays with the version that has read it
+    assert named.thresholds == before
+    assert f"model {old.model_version}" in named.facts
+    assert "Another version is served by now" in named.at.info[0].value
+
+    for page in (named, typed):
+        page.sample("normal-1.jpg")
+        assert page.errors == []
+        assert "model vgg16-promoted" in page.facts
+        assert not page.at.info
+    new = services.bundle()
+    assert new.model_version == "vgg16-promoted"
+    screening = old.operating_point("screening").threshold + 0.01
+    assert named.thresholds[:2] == pytest.approx((screening, screening))
+    assert named.at.button(key="read.point.screening").proto.type == "primary"
+    assert typed.thresholds == (0.42, 0.42, "0.42")
+
+    named.choose("pneumonia-1.jpg")  # back to the film of before, with its own number
+    assert named.thresholds == before
+    named.at.button(key="read.again").click().run()
+    assert "model vgg16-promoted" in named.facts
+    assert named.thresholds[:2] == pytest.approx((screening, screening))
+
+
+def test_a_champion_that_does_not_check_gives_no_verdict_until_another_is_served(
+    promote: Callable[[str, float], None], tmp_path: Path
+) -> None:
+    promote("vgg16-promoted", 0.0)
+    file = champion.served() / CARD
+    file.write_text(file.read_text().replace('"temperature": ', '"temperature": 1'))
+    page = Read().sample("pneumonia-1.jpg")
+    assert page.verdict == ""
+    [sentence] = page.errors
+    assert "as it was promoted" in sentence
+    assert str(tmp_path) not in sentence
+
+    (tmp_path / "home" / "champion.json").write_text("{")
+    page.sample("normal-1.jpg")
+    assert page.verdict == ""
+    assert "which version is served" in page.errors[0]
+
+    (tmp_path / "home" / "champion.json").unlink()
+    page.at.run()
+    assert page.errors == []
+    assert page.verdict

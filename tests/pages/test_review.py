@@ -36,6 +36,9 @@ class FakeClassifier:
 
     refused: frozenset[str] = frozenset()
 
+    def __init__(self) -> None:
+        self.bundle = services.bundle()
+
     def predict(self, xrays: list[Any], overruled: bool = False) -> list[Prediction]:
         return [self._of(xray) for xray in xrays]
 

@@ -34,7 +34,7 @@ def film(grey: int) -> bytes:
 class Fake:
     """Says the mean grey; a black film is refused."""
 
-    bundle = SimpleNamespace(preprocessing="grey-standardise-2")
+    bundle = SimpleNamespace(preprocessing="grey-standardise-2", model_version="v1")
 
     def predict(self, xrays: Sequence[XRay], overruled: bool = False) -> list[Prediction]:
         return [self._judge(one) for one in xrays]

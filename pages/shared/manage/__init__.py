@@ -51,17 +51,20 @@ def said() -> None:
 
 
 class Saying:
-    """with Saying("Done."): ...  says this after the block, or what it raised on purpose."""
+    """with Saying("Done."): ...  says this after the block, or what it raised on purpose.
+
+    text: may be set inside; "" says nothing.
+    """
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self.text = text
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> "Saying":
+        return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> bool:
         if error is None:
-            say(self._text)
+            say(self.text)
         elif isinstance(error, PneumoscopeError):
             say(str(error), ok=False)
             return True

@@ -1,4 +1,6 @@
-"""Storage: what is kept, and deleting an image of it for good."""
+"""Storage: what is kept, and deleting an image or a left-over of retraining for good."""
+
+import re
 
 import streamlit as st
 
@@ -6,6 +8,7 @@ from model import kept_images, overlay, storage
 from model.access import Actor
 from model.errors import PneumoscopeError
 from model.kept_images import KeptImage
+from model.language import N_, _
 from pages.shared import auth
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, listing, said, size, when
@@ -20,6 +23,16 @@ NONE_KEPT = "No image is kept."
 DELETED = "The image is deleted; the record of it stays below."
 WHOLE = "All kept images are there and unchanged."
 STRAY = "A file that no record knows"
+NO_RETRAINING = N_("Retraining has left nothing on this server.")
+NEEDED = N_(
+    "Registered versions stay in the registry whatever is deleted here. The version that is "
+    "served, the one before it and the shipped one are never deleted."
+)
+REMOVED = N_("{what} is deleted; the audit trail says by whom and why.")
+KINDS = {
+    "retraining set": N_("Retraining set"), "job": N_("Job"),
+    "version": N_("Version, copy to serve"), "upload": N_("Uploaded ZIP"),
+}  # fmt: skip
 FOR_GOOD = "It cannot be brought back. Who deleted it, when and why stays on record."
 
 
@@ -29,6 +42,11 @@ def draw(actor: Actor) -> None:
     images = kept_images.kept(actor)
     _numbers(actor, images)
     st.caption(WHAT)
+    st.subheader(_("Retraining"))
+    try:
+        _retraining(actor)
+    except PneumoscopeError as error:
+        st.error(plain(str(error)), icon=":material/error:")
     st.subheader("Kept images")
     if st.button("Check the kept images", icon=":material/verified_user:"):
         problems = kept_images.check()
@@ -67,6 +85,44 @@ def _numbers(actor: Actor, images: list[KeptImage]) -> None:
         ):
             shown = value if isinstance(value, str) else f"{value:,}"
             st.metric(label, shown, more, delta_color="off", delta_arrow="off", width=150)
+
+
+def _short(name: str) -> str:
+    """A hash by its beginning."""
+    return f"{name[:12]}…" if re.match("[0-9a-f]{64}", name) else name
+
+
+def _retraining(actor: Actor) -> None:
+    """Sets, jobs, copies of versions and uploads: how large, and what nothing needs any more."""
+    from model import retraining_storage
+
+    found = retraining_storage.items(actor)
+    total = sum(item.num_bytes for item in found)
+    records = [
+        {
+            _("What"): _(KINDS[item.kind]),
+            _("Name"): _short(item.name),
+            _("Size"): size(item.num_bytes),
+            _("May be deleted"): _("no: {why}", why=item.needed) if item.needed else _("yes"),
+        }
+        for item in found
+    ]
+    listing(_("Kept by retraining: {size}", size=size(total)), records, _(NO_RETRAINING))
+    free = {f"{_(KINDS[one.kind])} {_short(one.name)}": one for one in found if not one.needed}
+    if free:
+        with st.popover(_("Delete one of them"), icon=":material/delete:"):
+            chosen = st.selectbox(_("Which"), list(free), key="admin.free")
+            st.write(FOR_GOOD)
+            with st.form(f"admin.free.{chosen}", border=False):
+                reason = st.text_input(_("Reason"), key=f"admin.free.reason.{chosen}")
+                pressed = st.form_submit_button(_("Delete it for good"), type="primary")
+            if pressed:
+                with Saying(_(REMOVED, what=chosen)):
+                    item = free[chosen]
+                    admin = auth.require("admin")
+                    retraining_storage.delete(admin, item.kind, item.name, reason)
+                st.rerun()
+    st.caption(_(NEEDED))
 
 
 def _images(actor: Actor, images: list[KeptImage]) -> None:

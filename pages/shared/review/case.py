@@ -9,21 +9,19 @@ import streamlit as st
 
 from model.access import Actor
 from model.errors import PneumoscopeError
-from model.prediction import Prediction, decide
+from model.prediction import WORDS, Prediction, decide
 from model.reviews import Review
-from pages.shared import decision, drawing, gate, review_services, services
+from pages.shared import drawing, film, gate, reports, review_services, services
 from pages.shared.drawing import plain
 from pages.shared.review import films, form
 from pages.shared.review_services import Case
 from pages.shared.services import Reading
 from pages.shared.trust import tables
-from pages.shared.viewer import NO_EVIDENCE, viewer
 
 HIDDEN = "The model's verdict and heatmap come after your label."
 SEEN = "Not blinded: you have seen the model's verdict on this film."
 REFUSED = "The gate has refused this image, so there is no verdict to judge: {}"
 CORRECT = "Correct this review"
-WITHOUT_HEAT = "Refused, so no heatmap."
 SAID = "What readers said of this film"
 STORED = "Stored: {}."
 STORED_BLINDED = "Your label is stored: {}. Now the model."
@@ -42,7 +40,14 @@ def draw(actor: Actor, case: Case, threshold: float, then: Callable[[], None]) -
     blinded = wants_blind and case.image not in _seen()
     left, right = st.columns([5, 3], gap="medium")
     with left:
-        drawn = _film(reading, opened, hidden=blinded)
+        drawn = film.show(
+            reading,
+            key="review.viewer",
+            height_px=640,
+            hidden=blinded,
+            drawing=opened["key"] if opened["asks"] else "",
+            regions=opened["first"],
+        )
         if drawn is not None:
             opened["regions"] = drawn
     with right:
@@ -59,6 +64,8 @@ def draw(actor: Actor, case: Case, threshold: float, then: Callable[[], None]) -
                 _seen().add(case.image)
                 _verdict(reading.prediction, threshold)
             _answer(actor, case, reading, opened, blinded, threshold, then)
+            if not blinded:
+                reports.offer(reading, "review", threshold, 0.0)
 
 
 def _seen() -> set[str]:
@@ -91,25 +98,6 @@ def _opened(case: Case) -> dict[str, Any]:
     return opened
 
 
-def _film(reading: Reading, opened: dict[str, Any], hidden: bool) -> list[Any] | None:
-    prediction = None if hidden else reading.prediction
-    heat = prediction.heatmap if prediction else None
-    refused = prediction is not None and heat is None
-    return viewer(
-        reading.xray.pixels,
-        reading.xray.window,
-        {} if heat is None else {"Grad-CAM": heat},
-        key="review.viewer",
-        height_px=640,
-        film_id=reading.id,
-        lungs=prediction.lungs if prediction else None,
-        note=gate.OVERRULED.lower() if prediction and prediction.overruled else "",
-        empty="" if prediction is None else WITHOUT_HEAT if refused else NO_EVIDENCE,
-        drawing=opened["key"] if opened["asks"] else "",
-        regions=opened["first"],
-    )
-
-
 def _verdict(prediction: Prediction, threshold: float) -> None:
     """What the model says, in two lines: the form needs the room."""
     decided = decide(prediction, threshold)
@@ -119,7 +107,7 @@ def _verdict(prediction: Prediction, threshold: float) -> None:
     gate.warning(prediction)
     drawing.show(
         f'<div class="decision {decided.label}"><p class="words">{drawing.sign(decided.label)}'
-        f'{decision.WORDS[decided.label]}</p><p class="figure"><span>probability, threshold '
+        f'{WORDS[decided.label]}</p><p class="figure"><span>probability, threshold '
         f"{threshold:g}</span><b>{drawing.probability(decided.probability)}</b></p></div>"
         f"{drawing.heat_in_lungs(prediction)}"
     )

@@ -15,9 +15,9 @@ from pages.shared.trust import tables
 NOTHING = "Nobody has reviewed a film yet."
 KAPPA = (
     "Agreement counts pneumonia of any kind as one label. Cohen's kappa is agreement beyond "
-    "chance: 1 is perfect, 0 no better than chance, and 0 too where one of the two never varied. "
-    "Under each figure stands its 95 % interval, wide with few films. A label given before the "
-    "model was seen counts before one given after."
+    "chance: 1 is perfect, 0 no better than chance. It needs each of the two to have told "
+    "films apart. Under each figure stands its 95 % interval, wide with few films. A label given "
+    "before the model was seen counts before one given after."
 )
 BINS = 20
 DRIFT = (
@@ -58,7 +58,7 @@ def _pairs(name: str, caption: str, pairs: tuple[Pair, ...]) -> None:
             "Who": f"{pair.first} and {pair.second}",
             "Films": pair.num_images,
             "Agreement": pair.agreement,
-            "Cohen's kappa": pair.kappa,
+            "Cohen's kappa": pair.no_kappa or pair.kappa,
         }
         for pair in pairs
     ]

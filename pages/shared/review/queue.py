@@ -1,11 +1,11 @@
 """The cases at the top: which one is open, why it is there, the next and the one before."""
 
-import html
 from collections import Counter
 
 import streamlit as st
 
-from pages.shared import drawing, review_services
+from model.prediction import probability_text
+from pages.shared import review_services
 from pages.shared.review import keys
 from pages.shared.review_services import REVIEWED, Case
 from pages.shared.services import Reading
@@ -99,5 +99,5 @@ def title(case: Case, films: dict[str, Reading]) -> str:
         return name
     words = [name, ", ".join(case.reasons)]
     if case.probability is not None:
-        words.append(f"probability {html.unescape(drawing.probability(case.probability))}")
+        words.append(f"probability {probability_text(case.probability)}")
     return " · ".join(words)

@@ -13,9 +13,11 @@ import altair as alt
 import numpy as np
 
 from model.curves import Bin, Curve
-from model.evaluated import Change, ChangeFigures, Histogram
+from model.evaluated import Change, ChangeFigures
+from model.language import N_, _
 from model.metrics import Rate
 from model.performance import Row
+from model.phrases import translated
 
 HEIGHT_PX = 340  # with axes and legend
 GREY = "#84939c"  # 3:1 or more on both backgrounds, for lines that are no data
@@ -67,7 +69,7 @@ def operating_curve(
     tooltip = [
         alt.Tooltip("x:Q", title=titles[0], format=".1%"),
         alt.Tooltip("y:Q", title=titles[1], format=".1%"),
-        alt.Tooltip("threshold:Q", title="Threshold", format=".4~f"),
+        alt.Tooltip("threshold:Q", title=_("Threshold"), format=".4~f"),
     ]
     line = (
         alt.Chart(inline(_points(curve)))
@@ -81,8 +83,8 @@ def operating_curve(
         .encode(
             x,
             y,
-            shape=alt.Shape("name:N", sort=names, legend=bottom("Named operating points", 2)),
-            tooltip=[alt.Tooltip("name:N", title="Operating point"), *tooltip],
+            shape=alt.Shape("name:N", sort=names, legend=bottom(_("Named operating points"), 2)),
+            tooltip=[alt.Tooltip("name:N", title=_("Operating point")), *tooltip],
         )
     )
     moved = (
@@ -104,16 +106,16 @@ def roc_curves(curves: Mapping[str, Curve], corner: bool) -> alt.Chart:
         alt.Chart(inline(records))
         .mark_line(clip=True, point=alt.OverlayMarkDef(size=30, opacity=0))
         .encode(
-            share_axis("x", "False alarms (1 - specificity)", low),
-            share_axis("y", "Found (sensitivity)", high, alt.Y),
+            share_axis("x", _("False alarms (1 - specificity)"), low),
+            share_axis("y", _("Found (sensitivity)"), high, alt.Y),
             order="order:Q",
-            color=alt.Color("network:N", sort=titles, legend=bottom("Network")),
+            color=alt.Color("network:N", sort=titles, legend=bottom(_("Network"))),
             strokeDash=alt.StrokeDash("network:N", sort=titles),
             tooltip=[
-                alt.Tooltip("network:N", title="Network"),
-                alt.Tooltip("x:Q", title="False alarms", format=".1%"),
-                alt.Tooltip("y:Q", title="Found", format=".1%"),
-                alt.Tooltip("threshold:Q", title="Threshold", format=".4~f"),
+                alt.Tooltip("network:N", title=_("Network")),
+                alt.Tooltip("x:Q", title=_("False alarms"), format=".1%"),
+                alt.Tooltip("y:Q", title=_("Found"), format=".1%"),
+                alt.Tooltip("threshold:Q", title=_("Threshold"), format=".4~f"),
             ],
         )
         .properties(height=HEIGHT_PX + 240)
@@ -129,19 +131,19 @@ def reliability(bins: Sequence[Bin]) -> Layers:
             "low": b.share.low,
             "high": b.share.high,
             "n": b.share.denominator,
-            "bin": f"{b.low:.1f} to {b.high:.1f}",
+            "bin": _("{low:.1f} to {high:.1f}", low=b.low, high=b.high),
         }
         for b in bins
     ]
-    x = share_axis("said", "Mean probability that was given", (0, 1))
-    title = "Share with pneumonia"
+    x = share_axis("said", _("Mean probability that was given"), (0, 1))
+    title = _("Share with pneumonia")
     tooltip = [
-        alt.Tooltip("bin:N", title="Probability"),
-        alt.Tooltip("n:Q", title="X-rays"),
-        alt.Tooltip("said:Q", title="Mean probability", format=".1%"),
+        alt.Tooltip("bin:N", title=_("Probability")),
+        alt.Tooltip("n:Q", title=_("X-rays")),
+        alt.Tooltip("said:Q", title=_("Mean probability"), format=".1%"),
         alt.Tooltip("so:Q", title=title, format=".1%"),
-        alt.Tooltip("low:Q", title="95 % interval from", format=".1%"),
-        alt.Tooltip("high:Q", title="to", format=".1%"),
+        alt.Tooltip("low:Q", title=_("95 % interval from"), format=".1%"),
+        alt.Tooltip("high:Q", title=_("to"), format=".1%"),
     ]
     perfect = (
         alt.Chart(inline([{"said": 0, "so": 0}, {"said": 1, "so": 1}]))
@@ -161,9 +163,9 @@ def reliability(bins: Sequence[Bin]) -> Layers:
 
 def changes(figures: Sequence[tuple[Change, ChangeFigures]]) -> Layers:
     """Sensitivity and specificity under each change with their intervals, as dots in a row."""
-    names = ["Finds (sensitivity)", "Clears (specificity)"]
+    names = [_("Finds (sensitivity)"), _("Clears (specificity)")]
     records = [
-        {"change": change.title, "figure": name, **_interval(rate)}
+        {"change": translated(change.title), "figure": name, **_interval(rate)}
         for change, found in figures
         for name, rate in zip(names, (found.sensitivity, found.specificity), strict=True)
         if not math.isnan(rate.value)
@@ -171,41 +173,50 @@ def changes(figures: Sequence[tuple[Change, ChangeFigures]]) -> Layers:
     lowest = min((record["low"] for record in records), default=0.0)
     domain = (math.floor(10 * lowest) / 10, 1.0)
     y = alt.Y(
-        "change:N", sort=[c.title for c, _ in figures], title=None, axis=alt.Axis(labelLimit=170)
+        "change:N",
+        sort=[translated(change.title) for change, _found in figures],
+        title=None,
+        axis=alt.Axis(labelLimit=170),
     )
     base = alt.Chart(inline(records)).encode(
         y,
         yOffset=alt.YOffset("figure:N", sort=names),
         color=alt.Color("figure:N", sort=names, legend=bottom()),
         tooltip=[
-            alt.Tooltip("change:N", title="Change"),
-            alt.Tooltip("figure:N", title="Figure"),
-            alt.Tooltip("value:Q", title="Value", format=".1%"),
-            alt.Tooltip("low:Q", title="95 % interval from", format=".1%"),
-            alt.Tooltip("high:Q", title="to", format=".1%"),
-            alt.Tooltip("count:N", title="X-rays"),
+            alt.Tooltip("change:N", title=_("Change")),
+            alt.Tooltip("figure:N", title=_("Figure")),
+            alt.Tooltip("value:Q", title=_("Value"), format=".1%"),
+            alt.Tooltip("low:Q", title=_("95 % interval from"), format=".1%"),
+            alt.Tooltip("high:Q", title=_("to"), format=".1%"),
+            alt.Tooltip("count:N", title=_("X-rays")),
         ],
     )
     bars = base.mark_rule(strokeWidth=2).encode(
-        share_axis("low", "Share of X-rays", domain), alt.X2("high:Q")
+        share_axis("low", _("Share of X-rays"), domain), alt.X2("high:Q")
     )
     dots = base.mark_point(size=70, filled=True, opacity=1).encode(
-        share_axis("value", "Share of X-rays", domain),
+        share_axis("value", _("Share of X-rays"), domain),
         shape=alt.Shape("figure:N", sort=names, legend=bottom()),
     )
     return alt.layer(bars, dots).properties(height=34 * len(figures) + 130)
 
 
 def _interval(rate: Rate) -> dict[str, Any]:
-    of = f"{rate.numerator} of {rate.denominator}"
+    of = _("{count} of {all}", count=rate.numerator, all=rate.denominator)
     return {"value": rate.value, "low": rate.low, "high": rate.high, "count": of}
 
 
-SETS = {"": "Training", "validation_": "Validation", "changed_": "Validation, films changed"}
+SETS = {
+    "": N_("Training"),
+    "validation_": N_("Validation"),
+    "changed_": N_("Validation, films changed"),
+}
+FIGURES = {"loss": N_("Loss"), "accuracy": N_("Accuracy")}
 
 
 def training(row: Row, figure: str) -> alt.Chart | None:
     """Loss or accuracy over the epochs; None where the run did not write it."""
+    titles = {prefix: translated(title) for prefix, title in SETS.items()}
     records = [
         {
             "epoch": number,
@@ -214,48 +225,52 @@ def training(row: Row, figure: str) -> alt.Chart | None:
             "size": f"{line.get('size_px', row.size_px)} px",
         }
         for number, line in enumerate(row.curves, 1)
-        for prefix, title in SETS.items()
+        for prefix, title in titles.items()
         if line.get(prefix + figure) is not None
     ]
     if not records:
         return None
-    sets = [title for title in SETS.values() if any(r["set"] == title for r in records)]
+    sets = [title for title in titles.values() if any(r["set"] == title for r in records)]
     domain = alt.Scale(zero=False, type="log" if figure == "loss" else "linear")
     axis = alt.Axis(format=PERCENT) if figure == "accuracy" else alt.Axis(format="~g", tickCount=4)
     return (
         alt.Chart(inline(records))
         .mark_line(point=alt.OverlayMarkDef(size=36, filled=True))
         .encode(
-            alt.X("epoch:Q", title="Epoch", axis=alt.Axis(format="d", tickMinStep=1)),
-            alt.Y("value:Q", title=figure.capitalize(), scale=domain, axis=axis),
+            alt.X("epoch:Q", title=_("Epoch"), axis=alt.Axis(format="d", tickMinStep=1)),
+            alt.Y("value:Q", title=_(FIGURES[figure]), scale=domain, axis=axis),
             color=alt.Color("set:N", sort=sets, legend=bottom()),
             strokeDash=alt.StrokeDash("set:N", sort=sets, legend=bottom()),
             tooltip=[
-                alt.Tooltip("set:N", title="Set"),
-                alt.Tooltip("epoch:Q", title="Epoch"),
-                alt.Tooltip("value:Q", title=figure.capitalize(), format=".4f"),
-                alt.Tooltip("size:N", title="Image size"),
+                alt.Tooltip("set:N", title=_("Set")),
+                alt.Tooltip("epoch:Q", title=_("Epoch")),
+                alt.Tooltip("value:Q", title=_(FIGURES[figure]), format=".4f"),
+                alt.Tooltip("size:N", title=_("Image size")),
             ],
         )
         .properties(height=HEIGHT_PX + 40)
     )
 
 
-def histogram(counts: Histogram, title: str) -> alt.Chart:
-    """Share of each class between the edges."""
-    classes = {"Normal": counts.normal, "Pneumonia": counts.pneumonia}
-    return steps(counts.edges, classes, title, "class")
+# What the lines of `steps` are: the title of one, and of its axis.
+LINES = {
+    "class": (N_("Class"), N_("Share of the class")),
+    "X-rays": (N_("X-rays"), N_("Share of the X-rays")),
+    "group": (N_("Group"), N_("Share of the group")),
+    "set": (N_("Set"), N_("Share of the set")),
+}
 
 
 def steps(edges: np.ndarray, counts: Mapping[str, np.ndarray], title: str, of: str) -> alt.Chart:
-    """Counts (B,) between edges (B + 1,) in shares of each line, which is `of`, such as "class"."""
+    """Counts (B,) between edges (B + 1,) in shares of each line, which is one of LINES."""
+    line, share = (translated(title) for title in LINES[of])
     records = [
         {
             "class": name,
             "edge": float(edge),
             "share": float(values[i] / max(values.sum(), 1)),
             "count": int(values[i]),
-            "range": f"{edges[i]:g} to {edges[i + 1]:g}",
+            "range": _("{low:g} to {high:g}", low=edges[i], high=edges[i + 1]),
         }
         for name, values in counts.items()
         # The last bin once more, so that its step reaches the last edge.
@@ -267,31 +282,15 @@ def steps(edges: np.ndarray, counts: Mapping[str, np.ndarray], title: str, of: s
         .mark_line(interpolate="step-after", point=alt.OverlayMarkDef(size=40, opacity=0))
         .encode(
             alt.X("edge:Q", title=title, scale=alt.Scale(nice=False, zero=False)),
-            alt.Y("share:Q", title=f"Share of the {of}", axis=alt.Axis(format=PERCENT)),
+            alt.Y("share:Q", title=share, axis=alt.Axis(format=PERCENT)),
             color=alt.Color("class:N", sort=classes, legend=legend),
             strokeDash=alt.StrokeDash("class:N", sort=classes, legend=legend),
             tooltip=[
-                alt.Tooltip("class:N", title=of.capitalize()),
+                alt.Tooltip("class:N", title=line),
                 alt.Tooltip("range:N", title=title),
-                alt.Tooltip("count:Q", title="Count"),
-                alt.Tooltip("share:Q", title=f"Share of the {of}", format=".1%"),
+                alt.Tooltip("count:Q", title=_("Count")),
+                alt.Tooltip("share:Q", title=share, format=".1%"),
             ],
         )
         .properties(height=HEIGHT_PX)
-    )
-
-
-def bars(records: Sequence[Mapping[str, Any]], x: str, y: str, colour: str) -> alt.Chart:
-    """Stacked horizontal bars of counts, one for each `y`, a segment for each `colour`."""
-    return (
-        alt.Chart(inline(records))
-        .mark_bar(stroke=GREY, strokeWidth=0.5)
-        .encode(
-            alt.X(f"{x}:Q", title=x),
-            alt.Y(f"{y}:N", title=None, sort=None),
-            color=alt.Color(f"{colour}:N", sort=None, legend=bottom(columns=2)),
-            order=alt.Order("order:Q"),
-            tooltip=[f"{y}:N", f"{colour}:N", f"{x}:Q"],
-        )
-        .properties(height=60 * len({record[y] for record in records}) + 70)
     )

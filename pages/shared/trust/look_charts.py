@@ -7,14 +7,16 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from model.language import N_, _
 from model.looks import GateFigures, MapFigures, Randomisation, Variant
+from model.phrases import translated
 from pages.shared.trust import charts
 from pages.shared.trust.charts import GREY, HEIGHT_PX, Layers, bottom, inline
 
 KINDS = {
-    "whole": "Whole X-ray",
-    "lungs_only": "Lungs only",
-    "lungs_removed": "Lungs taken away",
+    "whole": N_("Whole X-ray"),
+    "lungs_only": N_("Lungs only"),
+    "lungs_removed": N_("Lungs taken away"),
 }
 
 
@@ -22,8 +24,8 @@ def variants(found: Sequence[Variant]) -> Layers:
     """AUROC of each variant with its interval; the dashed line is guessing."""
     records = [
         {
-            "variant": v.title,
-            "kind": KINDS[v.kind],
+            "variant": translated(v.title),
+            "kind": _(KINDS[v.kind]),
             "value": v.auroc.value,
             "low": v.auroc.low,
             "high": v.auroc.high,
@@ -33,10 +35,10 @@ def variants(found: Sequence[Variant]) -> Layers:
     ]
     lowest = min((v.auroc.low for v in found), default=0.5)
     scale = alt.Scale(domain=[min(0.5, math.floor(10 * lowest) / 10), 1.0], nice=False)
-    kinds = list(KINDS.values())
+    kinds = [_(KINDS[kind]) for kind in KINDS]
     y = alt.Y(
         "variant:N",
-        sort=[v.title for v in found],
+        sort=[translated(v.title) for v in found],
         title=None,
         axis=alt.Axis(labelLimit=150, labelFlush=False),
     )
@@ -44,20 +46,20 @@ def variants(found: Sequence[Variant]) -> Layers:
         y,
         color=alt.Color("kind:N", sort=kinds, legend=bottom()),
         tooltip=[
-            alt.Tooltip("variant:N", title="X-rays"),
-            alt.Tooltip("value:Q", title="AUROC", format=".3f"),
-            alt.Tooltip("low:Q", title="95 % interval from", format=".3f"),
-            alt.Tooltip("high:Q", title="to", format=".3f"),
+            alt.Tooltip("variant:N", title=_("X-rays")),
+            alt.Tooltip("value:Q", title=_("AUROC"), format=".3f"),
+            alt.Tooltip("low:Q", title=_("95 % interval from"), format=".3f"),
+            alt.Tooltip("high:Q", title=_("to"), format=".3f"),
         ],
     )
     bars = base.mark_rule(strokeWidth=2).encode(
-        alt.X("low:Q", title="AUROC", scale=scale, axis=alt.Axis(tickCount=6)), alt.X2("high:Q")
+        alt.X("low:Q", title=_("AUROC"), scale=scale, axis=alt.Axis(tickCount=6)), alt.X2("high:Q")
     )
     dots = base.mark_point(size=90, filled=True, opacity=1).encode(
-        alt.X("value:Q", title="AUROC", scale=scale),
+        alt.X("value:Q", title=_("AUROC"), scale=scale),
         shape=alt.Shape("kind:N", sort=kinds, legend=bottom()),
     )
-    guessing = _lines([{"at": 0.5, "name": "guessing"}], "x", scale)
+    guessing = _lines([{"at": 0.5, "name": _("guessing")}], "x", scale)
     return alt.layer(*guessing, bars, dots).properties(height=36 * len(found) + 200)
 
 
@@ -65,20 +67,20 @@ def shares(in_lungs: np.ndarray, areas: np.ndarray) -> alt.Chart:
     """Shares (N,) of the heat of each X-ray that is in the lungs, and of the film that is lung."""
     edges = np.linspace(0, 1, 21).round(2)  # (B + 1,)
     counts = {
-        "Heat in the lungs": np.histogram(in_lungs, edges)[0],
-        "Film that is lung": np.histogram(areas, edges)[0],
+        _("Heat in the lungs"): np.histogram(in_lungs, edges)[0],
+        _("Film that is lung"): np.histogram(areas, edges)[0],
     }
-    return charts.steps(edges, counts, "Share in the lungs", "X-rays")
+    return charts.steps(edges, counts, _("Share in the lungs"), "X-rays")
 
 
 def fading(
     maps: Sequence[MapFigures], way: str, fractions: np.ndarray, titles: tuple[str, str]
 ) -> alt.Chart:
     """Deletion or insertion curves, one for each map; titles: of the x and the y axis."""
-    names = [each.title for each in maps]
+    names = [translated(each.title) for each in maps]
     records = [
-        {"map": each.title, "x": float(x), "y": float(y)}
-        for each in maps
+        {"map": name, "x": float(x), "y": float(y)}
+        for name, each in zip(names, maps, strict=True)
         for x, y in zip(fractions, getattr(each, way).curve, strict=True)
     ]
     return (
@@ -90,7 +92,7 @@ def fading(
             color=alt.Color("map:N", sort=names, legend=bottom()),
             strokeDash=alt.StrokeDash("map:N", sort=names, legend=bottom()),
             tooltip=[
-                alt.Tooltip("map:N", title="Map"),
+                alt.Tooltip("map:N", title=_("Map")),
                 alt.Tooltip("x:Q", title=titles[0], format=".0%"),
                 alt.Tooltip("y:Q", title=titles[1], format=".3f"),
             ],
@@ -113,30 +115,30 @@ def randomisation(found: Randomisation) -> Layers:
             alt.X(
                 "layer:N",
                 sort=None,
-                title="Random from the logit back to",
+                title=_("Random from the logit back to"),
                 axis=alt.Axis(labelAngle=-40),
             ),
-            alt.Y("similarity:Q", title="Similarity to the true map", scale=scale),
+            alt.Y("similarity:Q", title=_("Similarity to the true map"), scale=scale),
             tooltip=[
-                alt.Tooltip("layer:N", title="Random back to"),
-                alt.Tooltip("similarity:Q", title="Similarity", format=".3f"),
+                alt.Tooltip("layer:N", title=_("Random back to")),
+                alt.Tooltip("similarity:Q", title=_("Similarity"), format=".3f"),
             ],
         )
     )
-    pairs = _lines([{"at": found.random_pairs, "name": "maps of different X-rays"}], "y", scale)
+    pairs = _lines([{"at": found.random_pairs, "name": _("maps of different X-rays")}], "y", scale)
     return alt.layer(*pairs, line).properties(height=HEIGHT_PX)
 
 
-def distances(found: GateFigures, titles: Mapping[str, str]) -> Layers:
-    """How strange the images are to the gate, with both limits; titles of split and others."""
-    counts = {titles["split"]: found.split, titles["others"]: found.others}
+def distances(found: GateFigures) -> Layers:
+    """How strange the images are to the gate, with both limits."""
+    counts = {_("X-rays of the split"): found.split, _("Other images"): found.others}
     limits = [
-        {"at": found.unusual_from, "name": "unusual from here"},
-        {"at": found.refused_from, "name": "refused from here"},
+        {"at": found.unusual_from, "name": _("unusual from here")},
+        {"at": found.refused_from, "name": _("refused from here")},
     ]
     domain = [float(found.edges[0]), float(found.edges[-1])]
     scale = alt.Scale(domain=domain, nice=False)
-    shown = charts.steps(found.edges, counts, "Score of the gate", "group")
+    shown = charts.steps(found.edges, counts, _("Score of the gate"), "group")
     return alt.layer(shown, *_lines(limits, "x", scale)).properties(height=HEIGHT_PX)
 
 

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from model import looks_said
+from model.language import N_, _
 from model.looks import HeatInLungs, Shortcuts
 from model.performance import SHORTCUTS, shortcuts, why_missing
+from model.phrases import translated
 from pages.shared import services
 from pages.shared.trust import answer, look_charts, tables
 
@@ -16,8 +18,8 @@ def draw() -> None:
     if found is None:
         st.info(why_missing(bundle, SHORTCUTS), icon=":material/info:")
         return
-    source = f"Measured on the {found.description}. {looks_said.WANTED['lungs']}"
-    answer.show(looks_said.lungs(found), source)
+    source = _("Measured on the {xrays}.", xrays=translated(found.description))
+    answer.show(looks_said.lungs(found), f"{source} {looks_said.wanted('lungs')}")
     left, right = st.columns(2, gap="large")
     with left:
         _variants(found)
@@ -25,7 +27,7 @@ def draw() -> None:
         st.altair_chart(
             look_charts.variants(found.variants),
             key="performance.chart.variants",
-            alt="AUROC of the X-rays as they are, with the lungs only and without the lungs",
+            alt=_("AUROC of the X-rays as they are, with the lungs only and without the lungs"),
         )
     if found.heat is not None:
         _heat(found.heat)
@@ -34,14 +36,17 @@ def draw() -> None:
 def _variants(found: Shortcuts) -> None:
     tables.show(
         "lungs",
-        f"The same {found.num_xrays:,} X-rays with parts taken away; loss is against "
-        f"“{found.whole.title}”",
+        _(
+            "The same {n:,} X-rays with parts taken away; loss is against “{whole}”",
+            n=found.num_xrays,
+            whole=translated(found.whole.title),
+        ),
         [
             {
-                "X-rays": variant.title,
-                "Seen": look_charts.KINDS[variant.kind],
-                "AUROC": variant.auroc,
-                "AUROC loss": tables.loss(variant.auroc, found.whole.auroc),
+                N_("X-rays"): variant.title,
+                N_("Seen"): look_charts.KINDS[variant.kind],
+                N_("AUROC"): variant.auroc,
+                N_("AUROC loss"): tables.loss(variant.auroc, found.whole.auroc),
             }
             for variant in found.variants
         ],
@@ -49,27 +54,32 @@ def _variants(found: Shortcuts) -> None:
 
 
 def _heat(heat: HeatInLungs) -> None:
-    st.subheader("Where the heat is")
+    st.subheader(_("Where the heat is"))
     left, right = st.columns(2, gap="large")
     with left:
         tables.show(
             "heat_in_lungs",
-            f"Mean over the {len(heat.shares):,} X-rays that it calls pneumonia, at the default "
-            "threshold",
+            _(
+                "Mean over the {n:,} X-rays that it calls pneumonia, at the default threshold",
+                n=len(heat.shares),
+            ),
             [
-                {"Figure": "Heat in the lungs", "Value": heat.share, "What it says": _SHARE},
-                {"Figure": "Film that is lung", "Value": heat.area, "What it says": _AREA},
-                {"Figure": "Ratio", "Value": heat.ratio, "What it says": _RATIO},
+                {N_("Figure"): figure, N_("Value"): value, N_("What it says"): says}
+                for figure, value, says in (
+                    (N_("Heat in the lungs"), heat.share, _SHARE),
+                    (N_("Film that is lung"), heat.area, _AREA),
+                    (N_("Ratio"), heat.ratio, _RATIO),
+                )
             ],
         )
     with right:
         st.altair_chart(
             look_charts.shares(heat.shares, heat.areas),
             key="performance.chart.heat",
-            alt="Share of the heat in the lungs, and share of the film that is lung",
+            alt=_("Share of the heat in the lungs, and share of the film that is lung"),
         )
 
 
-_SHARE = "share of the heat of a heatmap, 0 to 1"
-_AREA = "share that heat spread at random would have"
-_RATIO = "the first over the second; 1 is chance"
+_SHARE = N_("share of the heat of a heatmap, 0 to 1")
+_AREA = N_("share that heat spread at random would have")
+_RATIO = N_("the first over the second; 1 is chance")

@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from model.language import N_, _
 from model.performance import ROBUSTNESS, Change, ChangeFigures, why_missing
+from model.phrases import translated
 from pages.shared import services
 from pages.shared.trust import charts, evidence, tables
 
@@ -15,30 +17,36 @@ def draw() -> None:
         return
     threshold = bundle.operating_point().threshold
     st.markdown(
-        "Each row is the test split once more, under one change; weights, temperature and the "
-        f"threshold of {threshold:g} stay. Loss is against "
-        f"“{figures[0][0].title}”; a gain has a minus."
+        _(
+            "Each row is the test split once more, under one change; weights, temperature and the "
+            "threshold of {threshold:g} stay. Loss is against “{whole}”; a gain has a minus.",
+            threshold=threshold,
+            whole=translated(figures[0][0].title),
+        )
     )
     tables.show(
         "robustness",
-        f"Test split under changes, at the default threshold of {threshold:g}",
+        _(
+            "Test split under changes, at the default threshold of {threshold:g}",
+            threshold=threshold,
+        ),
         [_record(change, found, figures[0][1]) for change, found in figures],
     )
     st.altair_chart(
         charts.changes(figures),
         key="performance.chart.changes",
-        alt="Sensitivity and specificity under each change",
+        alt=_("Sensitivity and specificity under each change"),
     )
 
 
 def _record(change: Change, found: ChangeFigures, plain: ChangeFigures) -> tables.Record:
     return {
-        "Change": change.title,
-        "AUROC": found.auroc,
-        "AUROC loss": tables.loss(found.auroc, plain.auroc),
-        "Sensitivity": found.sensitivity,
-        "Sensitivity loss, points": tables.loss(found.sensitivity, plain.sensitivity, 100, 1),
-        "Specificity": found.specificity,
-        "Specificity loss, points": tables.loss(found.specificity, plain.specificity, 100, 1),
-        "Refused": change.num_refused,
+        N_("Change"): change.title,
+        N_("AUROC"): found.auroc,
+        N_("AUROC loss"): tables.loss(found.auroc, plain.auroc),
+        N_("Sensitivity"): found.sensitivity,
+        N_("Sensitivity loss, points"): tables.loss(found.sensitivity, plain.sensitivity, 100, 1),
+        N_("Specificity"): found.specificity,
+        N_("Specificity loss, points"): tables.loss(found.specificity, plain.specificity, 100, 1),
+        N_("Refused"): change.num_refused,
     }

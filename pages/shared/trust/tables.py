@@ -1,6 +1,7 @@
 """Tables of figures with their intervals and counts, each of which can be had as CSV.
 
-A record is one row: column -> text, number, `metrics.Rate` or `metrics.Estimate`.
+A record is one row: column -> text, number, `metrics.Rate` or `metrics.Estimate`. Its texts are
+English, as the CSV is; those on the page are translated when they are shown.
 """
 
 import csv
@@ -11,17 +12,23 @@ from html import escape
 
 import streamlit as st
 
+from model.language import N_, _
 from model.metrics import Confusion, Estimate, Rate
+from model.phrases import translated
 
 Cell = str | int | float | Estimate | None
 Record = Mapping[str, Cell]
+UNKNOWN = N_("unknown")
 
 
 def show(name: str, caption: str, records: Sequence[Record]) -> None:
-    """The table, and a button that downloads it as `NAME.csv`."""
+    """The table, and a button that downloads it as `NAME.csv`.
+
+    caption: in the reader's language.
+    """
     if not records:
         return
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in records[0])
+    head = "".join(f'<th scope="col">{escape(translated(column))}</th>' for column in records[0])
     body = "".join(f"<tr>{_row(list(record.values()))}</tr>" for record in records)
     # The caption stays outside of what scrolls, so that a phone shows all of it.
     st.html(
@@ -38,7 +45,9 @@ def show(name: str, caption: str, records: Sequence[Record]) -> None:
         type="tertiary",
         on_click="ignore",
         key=f"performance.csv.{name}",
-        help=f"{caption}, as CSV with intervals and counts in columns of their own",
+        help=_(
+            "{caption}, as CSV with intervals and counts in columns of their own", caption=caption
+        ),
     )
 
 
@@ -52,20 +61,20 @@ def _row(cells: list[Cell]) -> str:
 def html(cell: Cell) -> str:
     """A cell as HTML: the figure, under it the 95 % interval and the counts."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return "unknown"
+        return _(UNKNOWN)
     if isinstance(cell, Estimate):
         if math.isnan(cell.value):
-            return "unknown"
+            return _(UNKNOWN)
         return f"<b>{value(cell)}</b><small>{interval(cell)}{_counts(cell)}</small>"
     if isinstance(cell, str):
-        return escape(cell)
+        return escape(translated(cell))
     return f"{cell:,}" if isinstance(cell, int) else f"{cell:.3f}"
 
 
 def value(estimate: Estimate) -> str:
     """A rate in per cent, anything else with three decimals."""
     if math.isnan(estimate.value):
-        return "unknown"
+        return _(UNKNOWN)
     return (
         f"{100 * estimate.value:.1f} %" if isinstance(estimate, Rate) else f"{estimate.value:.3f}"
     )
@@ -81,7 +90,7 @@ def interval(estimate: Estimate) -> str:
 def loss(now: Estimate, before: Estimate, times: int = 1, decimals: int = 3) -> str:
     """How much less than before, in units of 1 / times; a gain has a minus."""
     less = round(times * (before.value - now.value), decimals) + 0.0  # no "-0.0"
-    return "unknown" if math.isnan(less) else f"{less:.{decimals}f}"
+    return UNKNOWN if math.isnan(less) else f"{less:.{decimals}f}"
 
 
 def _counts(estimate: Estimate) -> str:
@@ -117,13 +126,13 @@ def confusion(counts: Confusion) -> list[Record]:
     """The four counts: a row for each reference label, a column for each decision."""
     return [
         {
-            "Reference label": "Pneumonia",
-            "called pneumonia": f"{counts.true_positives:,} found",
-            "called normal": f"{counts.false_negatives:,} missed",
+            N_("Reference label"): N_("Pneumonia"),
+            N_("called pneumonia"): f"{counts.true_positives:,} found",
+            N_("called normal"): f"{counts.false_negatives:,} missed",
         },
         {
-            "Reference label": "Normal",
-            "called pneumonia": f"{counts.false_positives:,} false alarms",
-            "called normal": f"{counts.true_negatives:,} cleared",
+            N_("Reference label"): N_("Normal"),
+            N_("called pneumonia"): f"{counts.false_positives:,} false alarms",
+            N_("called normal"): f"{counts.true_negatives:,} cleared",
         },
     ]

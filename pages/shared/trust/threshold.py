@@ -6,14 +6,16 @@ from typing import Any
 import streamlit as st
 
 from model import curves, metrics
+from model.language import N_, _
 from model.metrics import Confusion
 from model.performance import split_of, threshold_choice
+from model.phrases import translated
 from pages.shared import drawing, operating_points, services
 from pages.shared.trust import charts, evidence, tables
 
-FOUND = "Found (sensitivity, recall)"
-ALARMS = "False alarms (1 - specificity)"
-PRECISION = "Right if called pneumonia (precision, PPV)"
+FOUND = N_("Found (sensitivity, recall)")
+ALARMS = N_("False alarms (1 - specificity)")
+PRECISION = N_("Right if called pneumonia (precision, PPV)")
 
 
 def draw() -> None:
@@ -26,11 +28,15 @@ def draw() -> None:
 def _movable() -> None:
     state = st.session_state
     # The threshold that the visitor set while reading, where there is one.
-    default = evidence.champion().threshold
-    state.setdefault("performance.threshold", state.get("read.threshold", default))
-    state.setdefault("performance.slider", state["performance.threshold"])
+    for name in ("threshold", "point"):
+        if f"read.{name}" in state:
+            state.setdefault(f"performance.{name}", state[f"read.{name}"])
+    threshold = operating_points.follow(services.bundle(), "performance")
+    if state.get("performance.slider", threshold) != threshold:
+        state["performance.slider"] = threshold
+    state.setdefault("performance.slider", threshold)
     st.slider(
-        "Threshold: pneumonia from here on",
+        _("Threshold: pneumonia from here on"),
         0.0,
         1.0,
         step=0.01,
@@ -39,21 +45,22 @@ def _movable() -> None:
     )
     left, right = st.columns([4, 1], vertical_alignment="center")
     with left:
-        operating_points.buttons("performance", state["performance.threshold"], _set)
-    corner = right.toggle("Enlarge the corner", key="performance.corner")
+        operating_points.buttons("performance", threshold, _set, state="performance")
+    corner = right.toggle(_("Enlarge the corner"), key="performance.corner")
     _charts(corner)
     _price()
 
 
 def _set(threshold: float) -> None:
-    st.session_state["performance.threshold"] = threshold
+    st.session_state["performance.threshold"], st.session_state["performance.point"] = threshold, ""
     st.session_state["performance.slider"] = threshold
 
 
 def _charts(corner: bool) -> None:
     row, threshold = evidence.champion(), st.session_state["performance.threshold"]
     if not 0 < row.n_positive < row.n:
-        st.info("No curves: all X-rays of this split have the same label.", icon=":material/info:")
+        one_label = _("No curves: all X-rays of this split have the same label.")
+        st.info(one_label, icon=":material/info:")
         return
     counts = metrics.confusion(row.labels, row.probabilities, threshold)
     named = {
@@ -64,10 +71,11 @@ def _charts(corner: bool) -> None:
     }
     thresholds = [point.threshold for point in services.bundle().operating_points]
     left, right = st.columns(2, gap="medium")
-    for column, title, curve, place, titles, domains in [
-        (left, "ROC", curves.roc, _on_roc, (ALARMS, FOUND), ((0.0, 0.3), (0.7, 1.0))),
-        (right, "Precision and recall", curves.precision_recall, _on_precision_recall,
-         (FOUND, PRECISION), ((0.7, 1.0), (0.7, 1.0))),
+    for column, key, title, curve, place, titles, domains in [
+        (left, "roc", _("ROC"), curves.roc, _on_roc, (_(ALARMS), _(FOUND)),
+         ((0.0, 0.3), (0.7, 1.0))),
+        (right, "pre", _("Precision and recall"), curves.precision_recall, _on_precision_recall,
+         (_(FOUND), _(PRECISION)), ((0.7, 1.0), (0.7, 1.0))),
     ]:  # fmt: skip
         points = [
             {"name": name, "threshold": at, **place(c)}
@@ -83,8 +91,13 @@ def _charts(corner: bool) -> None:
                     titles,
                     domains if corner else None,
                 ),
-                key=f"performance.chart.{title[:3].lower()}",
-                alt=f"{title} of {row.title}; the point is at threshold {threshold:g}",
+                key=f"performance.chart.{key}",
+                alt=_(
+                    "{curve} of {network}; the point is at threshold {threshold:g}",
+                    curve=title,
+                    network=translated(row.title),
+                    threshold=threshold,
+                ),
             )
 
 
@@ -106,38 +119,43 @@ def _price() -> None:
     threshold, split = st.session_state["performance.threshold"], split_of(bundle)
     left, right = st.columns(2, gap="large")
     with left:
-        shown = services.consequences(split, threshold, 0.0)
-        drawing.show(drawing.rates(shown, bundle.evaluations[split].description))
+        shown = services.consequences(bundle, split, threshold, 0.0)
+        drawing.show(drawing.rates(shown, translated(bundle.evaluations[split].description)))
     counts = metrics.confusion(row.labels, row.probabilities, threshold)
     with right:
-        tables.show("confusion", f"X-rays at threshold {threshold:g}", tables.confusion(counts))
+        caption = _("X-rays at threshold {threshold:g}", threshold=threshold)
+        tables.show("confusion", caption, tables.confusion(counts))
 
 
 def _choice() -> None:
-    st.subheader("What the thresholds were chosen on")
+    st.subheader(_("What the thresholds were chosen on"))
     choices = threshold_choice(services.bundle())
     if not choices:
         st.caption(
-            "This version's thresholds were chosen on the validation fold as it is; there is no "
-            "second choice, on films changed as hospitals change them, to compare them with."
+            _(
+                "This version's thresholds were chosen on the validation fold as it is; there is "
+                "no second choice, on films changed as hospitals change them, to compare them with."
+            )
         )
         return
     st.caption(
-        "A validation fold is easier than films from elsewhere, so this version chooses on films "
-        "under changes too. Both choices, and what each does on the test split:"
+        _(
+            "A validation fold is easier than films from elsewhere, so this version chooses on "
+            "films under changes too. Both choices, and what each does on the test split:"
+        )
     )
     tables.show(
         "threshold_choice",
-        "Plain: chosen on the fold as it is. Used: chosen on the fold as it is and changed",
+        _("Plain: chosen on the fold as it is. Used: chosen on the fold as it is and changed"),
         [
             {
-                "Operating point": operating_points.title(choice.name),
-                "Plain: threshold": f"{choice.plain.threshold:g}",
-                "Plain: finds": choice.on_plain.sensitivity,
-                "Plain: clears": choice.on_plain.specificity,
-                "Used: threshold": f"{choice.shipped.threshold:g}",
-                "Used: finds": choice.on_shipped.sensitivity,
-                "Used: clears": choice.on_shipped.specificity,
+                N_("Operating point"): operating_points.title(choice.name),
+                N_("Plain: threshold"): f"{choice.plain.threshold:g}",
+                N_("Plain: finds"): choice.on_plain.sensitivity,
+                N_("Plain: clears"): choice.on_plain.specificity,
+                N_("Used: threshold"): f"{choice.shipped.threshold:g}",
+                N_("Used: finds"): choice.on_shipped.sensitivity,
+                N_("Used: clears"): choice.on_shipped.specificity,
             }
             for choice in choices
         ],

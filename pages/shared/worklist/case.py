@@ -6,11 +6,10 @@ import streamlit as st
 
 from model.access import Actor
 from model.errors import PneumoscopeError
-from model.prediction import decide
-from pages.shared import decision, drawing, services, worklist_services
+from model.prediction import WORDS, decide
+from pages.shared import drawing, film, reports, services, worklist_services
 from pages.shared.drawing import plain
 from pages.shared.services import Reading
-from pages.shared.viewer import NO_EVIDENCE, viewer
 from pages.shared.worklist import intake
 from pages.shared.worklist_services import Row
 
@@ -42,6 +41,7 @@ def draw(actor: Actor, number: int, rows: list[Row], threshold: float, band: flo
     else:
         _show(reading, threshold, band)
         _facts(row, reading)
+        reports.offer(reading, "worklist", threshold, band)
 
 
 def _steps(positions: list[int], at: int | None) -> None:
@@ -83,7 +83,7 @@ def _reading(actor: Actor, number: int, row: Row) -> Reading | None:
 
 
 def _show(reading: Reading, threshold: float, band: float) -> None:
-    film = reading.xray
+    services.take_up(reading)
     if services.classifier_ready():
         services.predict(reading)
     prediction = reading.prediction
@@ -101,23 +101,13 @@ def _show(reading: Reading, threshold: float, band: float) -> None:
         if decided:
             drawing.show(_verdict(decided.label, decided.probability))
             drawing.show(drawing.heat_in_lungs(prediction))
-    heat = prediction.heatmap if prediction else None
-    viewer(
-        film.pixels,
-        film.window,
-        {} if heat is None else {"Grad-CAM": heat},
-        key="worklist.viewer",
-        height_px=460,
-        film_id=film.sha256,
-        lungs=prediction.lungs if prediction else None,
-        empty=NO_EVIDENCE if heat is not None else "No verdict, so no heatmap.",
-    )
+    film.show(reading, key="worklist.viewer", height_px=460)
 
 
 def _verdict(label: str, probability: float) -> str:
     return (
         f'<div class="decision {label}" role="status">'
-        f'<p class="words">{drawing.sign(label)}{html.escape(decision.WORDS[label])}</p>'
+        f'<p class="words">{drawing.sign(label)}{html.escape(WORDS[label])}</p>'
         f'<p class="figure"><span>probability of pneumonia</span>'
         f"<b>{drawing.probability(probability)}</b></p></div>"
     )

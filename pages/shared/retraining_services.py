@@ -1,0 +1,201 @@
+"""Wires retraining sets and jobs to the page Admin; the rights are checked below it.
+
+What is heavy (MLflow, Ray, Keras) is imported by the modules of model/, and only when asked for.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from model import overlay
+from model.access import Actor, require
+from model.config import settings
+from model.errors import PneumoscopeError
+from model.files import write_whole
+
+if TYPE_CHECKING:
+    from model.jobs import Job
+    from model.retraining_set import Proposal, RetrainingSet
+
+THUMBNAIL_PX = 140
+LOOKED_AT = 5  # earlier trainings that an estimate is made from
+
+
+# Retraining sets
+
+
+def came_in(actor: Actor) -> tuple[str, Mapping[str, int]]:
+    """Time of the last training that finished, "" for none, and what came in since, counted."""
+    from model import jobs, retraining_set
+
+    ended = [job.created for job in jobs.jobs(actor) if job.state == "SUCCEEDED"]
+    return max(ended, default=""), retraining_set.since(actor, max(ended, default=None))
+
+
+def base_folder() -> Path | None:
+    """The labelled X-rays of `XRAY_DATA`."""
+    return settings().data
+
+
+def take_in(actor: Actor, upload: Any) -> Path:
+    """Where an uploaded ZIP of labelled X-rays lies now, named by its content; for an admin."""
+    require(actor, "admin")
+    data = upload.getbuffer()
+    path = settings().home / "uploads" / f"{hashlib.sha256(data).hexdigest()}.zip"
+    if not path.exists():
+        write_whole(path, lambda temporary: temporary.write_bytes(data))
+    return path
+
+
+def propose(actor: Actor, base: Path, progress: Callable[..., object]) -> "Proposal":
+    """What a set of the base data and the reviews would hold. progress(share of the work)."""
+    from model import retraining_set
+
+    return retraining_set.propose(actor, base, _now_and_then(progress))
+
+
+def _now_and_then(progress: Callable[[float], object]) -> Callable[[float], None]:
+    """A message to the browser for each per cent, not for each of thousands of films."""
+    told = -1
+
+    def tell(share: float) -> None:
+        nonlocal told
+        if int(100 * share) != told:
+            told = int(100 * share)
+            progress(share)
+
+    return tell
+
+
+def approve(actor: Actor, image_sha256: str, label: str, reason: str) -> None:
+    """An admin stands in for the second reader."""
+    from model import retraining_set
+
+    retraining_set.approve(actor, image_sha256, label, reason)
+
+
+def freeze(
+    actor: Actor, proposal: "Proposal", name: str, progress: Callable[..., object]
+) -> "RetrainingSet":
+    """Films and labels as they are in the proposal, for good."""
+    from model import retraining_set
+
+    return retraining_set.freeze(actor, proposal, name, _now_and_then(progress))
+
+
+def sets(actor: Actor) -> list["RetrainingSet"]:
+    """All that are frozen, newest first."""
+    from model import retraining_set
+
+    return retraining_set.sets(actor)
+
+
+def kept_hashes(actor: Actor) -> set[str]:
+    """Of the films that clinicians have kept for retraining."""
+    from model import kept_images
+
+    return {image.image_sha256 for image in kept_images.kept(actor)}
+
+
+def kept_thumbnail(actor: Actor, image_sha256: str) -> bytes | None:
+    """A small PNG of a kept film; None when its file is gone."""
+    from model import kept_images
+
+    try:
+        return overlay.png(overlay.thumbnail(kept_images.film(actor, image_sha256), THUMBNAIL_PX))
+    except PneumoscopeError:
+        return None
+
+
+# Jobs
+
+
+def hosts() -> list[str]:
+    """Where a training may run; the first is this server."""
+    from model import jobs
+
+    return jobs.hosts()
+
+
+def submit(actor: Actor, host: str, **spec: Any) -> str:
+    """Puts a training into the queue of a host; its id. spec: fields of JobSpec."""
+    from model import jobs
+
+    return jobs.submit(actor, jobs.JobSpec(**spec), host).id
+
+
+def jobs(actor: Actor) -> list["Job"]:
+    """All of them, newest first."""
+    from model import jobs
+
+    return jobs.jobs(actor)
+
+
+def job(actor: Actor, id: str) -> "Job":
+    """As its host sees it now."""
+    from model import jobs
+
+    return jobs.job(actor, id)
+
+
+def log(actor: Actor, id: str) -> str:
+    """The end of what it has printed."""
+    from model import jobs
+
+    return jobs.log(actor, id)
+
+
+def curves(actor: Actor, id: str) -> Sequence[Mapping[str, Any]]:
+    """One line an epoch."""
+    from model import jobs
+
+    return jobs.curves(actor, id)
+
+
+def cancel(actor: Actor, id: str) -> None:
+    """Stops it."""
+    from model import jobs
+
+    jobs.cancel(actor, id)
+
+
+def retry(actor: Actor, id: str) -> None:
+    """Goes on after the last epoch that was finished."""
+    from model import jobs
+
+    jobs.retry(actor, id)
+
+
+def estimate(
+    actor: Actor, chosen: "RetrainingSet", host: str, config: str, changes: Sequence[str]
+) -> float | None:
+    """Seconds that a training may take, by earlier ones on this host; None when there are none.
+
+    Raises ConfigError for changes that are none.
+    """
+    from model import jobs, training_time
+
+    ended = [job for job in jobs.jobs(actor) if job.state == "SUCCEEDED" and job.host == host]
+    ended.sort(key=lambda job: job.spec.config != config)  # of the same kind first
+    sizes = {one.sha256: num_images(one) for one in sets(actor)}
+    known: list[training_time.Pace] = []
+    for job in ended[:LOOKED_AT]:
+        if not known and job.spec.set_sha256 in sizes:
+            known = training_time.paces(_ended_curves(actor, job.id), sizes[job.spec.set_sha256])
+    return training_time.estimate(config, changes, num_images(chosen), known)
+
+
+def num_images(one: "RetrainingSet") -> int:
+    """Films that an epoch goes through: to train on and to choose on, not the test set."""
+    from model.manifest import TRAINING, VALIDATION
+
+    return one.counts[TRAINING] + one.counts[VALIDATION]
+
+
+@st.cache_resource(show_spinner=False, max_entries=100)
+def _ended_curves(_actor: Actor, id: str) -> Sequence[Mapping[str, Any]]:
+    """Those of a job that has ended: they stay as they are."""
+    return curves(_actor, id)

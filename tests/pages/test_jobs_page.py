@@ -1,0 +1,187 @@
+"""The page Admin, tab Jobs: states and what to do, curves and log, cancel and retry."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model import audit, champion, job_store, jobs, store
+from model.config import settings
+from model.job_host import BUNDLE, STATES
+from model.job_store import Job, JobSpec
+from model.retraining_storage import JOB, SET, items
+from tests.model import versions
+from tests.pages.admin_page import ZOE, Tab
+from tests.pages.fake_host import FakeHost
+
+HOSTILE = "<img src=x onerror=alert(1)> *Bo*"
+SET_SHA256 = "ab" * 32
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty home; the shipped version is made up."""
+    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    versions.write_version(tmp_path / "shipped")
+    monkeypatch.setattr(champion, "SHIPPED", tmp_path / "shipped")
+    yield tmp_path / "home"
+    store.close()
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> FakeHost:
+    stands = FakeHost()
+    monkeypatch.setattr(jobs, "host_of", lambda name: stands)
+    return stands
+
+
+def ask(id: str = "job1", config: str = "lungs") -> Job:
+    """A job that was asked for, with its folder."""
+    folder = settings().home / "jobs" / id
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text("{}")
+    spec = JobSpec(SET_SHA256, config)
+    job_store.add(Job(id, spec, "local", "QUEUED", store.now(), "zoe", attempt=1))
+    return jobs.job(ZOE, id)
+
+
+def labels(shown: Tab) -> list[str]:
+    return [button.label for button in shown.at.button]
+
+
+def test_without_a_job_it_says_where_one_is_started() -> None:
+    assert "No training yet. Start one on the tab Retrain." in Tab("Jobs").text
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_says_what_to_do(host: FakeHost, state: str) -> None:
+    ask()
+    host.says(state)
+    shown = Tab("Jobs")
+    assert job_store.WHAT_TO_DO[state] in shown.text
+    assert ("Cancel" in labels(shown)) == (state in ("QUEUED", "RUNNING"))
+    assert ("Retry" in labels(shown)) == (state in ("FAILED", "CANCELLED", "LOST"))
+
+
+def test_a_running_job_shows_its_curves_and_its_log(host: FakeHost) -> None:
+    ask()
+    host.says("RUNNING", started="2026-11-21T10:00:00.000000Z")
+    host.epochs(3, seconds=12.4)
+    host.text += "Epoch 4 of 8 has begun\n"
+    shown = Tab("Jobs")
+    assert {m.label: m.value for m in shown.at.metric} == {
+        "Epochs done": "3", "AUROC, validation": "0.900", "Last epoch": "12 s",
+    }  # fmt: skip
+    assert len(shown.at.get("vega_lite_chart")) == 2
+    assert "Epoch 4 of 8 has begun" in shown.at.code[0].value
+    assert "begun 2026-11-21 10:00:00" in shown.text
+    host.epochs(1)
+    shown.at.run()
+    assert shown.at.metric[0].value == "1"  # it began anew
+
+
+def test_where_the_log_tells_of_gpus_their_use_is_shown(host: FakeHost) -> None:
+    ask()
+    host.says("RUNNING")
+    host.text = '{"gpus": [{"percent": 97, "used_gb": 53.7, "total_gb": 150.3}]}\n'
+    [gpu] = Tab("Jobs").at.metric
+    assert (gpu.label, gpu.value, gpu.delta) == ("GPU 1", "97 %", "53.7 of 150 GB")
+
+
+def test_before_the_first_epoch_it_says_so(host: FakeHost) -> None:
+    ask()
+    host.says("RUNNING")
+    shown = Tab("Jobs")
+    assert "No epoch has ended yet" in shown.text
+    assert "There is no log yet." in shown.text
+
+
+def test_a_failed_job_says_why_with_the_log_open(host: FakeHost) -> None:
+    ask()
+    host.says("FAILED", f"The disk is full. {HOSTILE}")
+    host.text = "Traceback\nOSError: [Errno 28]\n"
+    shown = Tab("Jobs")
+    assert [error.value.replace("\\", "") for error in shown.at.error] == [
+        f"The disk is full. {HOSTILE}"
+    ]
+    assert "OSError" in shown.at.code[0].value
+    [log] = [one for one in shown.at.expander if one.label == "Log"]
+    assert log.proto.expanded
+    assert "<img" not in shown.html
+
+
+def test_a_job_is_cancelled_and_retried(host: FakeHost) -> None:
+    ask()
+    host.says("RUNNING")
+    shown = Tab("Jobs").press("Cancel")
+    assert "Job job1 is cancelled." in shown.text
+    assert jobs.job(ZOE, "job1").state == "CANCELLED"
+    host.says("QUEUED")
+    shown.press("Retry")
+    assert "Job job1 goes on." in shown.text
+    assert host.started == ["job1/1", "job1/2"]
+    assert {"training cancelled", "training retried"} <= {e.action for e in audit.entries(ZOE)}
+
+
+def test_a_host_that_does_not_answer_is_said(host: FakeHost) -> None:
+    ask()
+    host.says("RUNNING")
+    shown = Tab("Jobs")
+    host.is_down = True
+    assert "an answer of the host" in shown.press("Cancel").text
+    host.says("LOST", "The cluster does not answer.")
+    shown.at.run()
+    assert "The cluster does not answer." in shown.text
+    assert "may be found again" in shown.text
+
+
+def test_one_of_several_is_chosen(host: FakeHost) -> None:
+    ask("job1", "quick")
+    ask("job2", "lungs")
+    shown = Tab("Jobs")
+    assert shown.html.index("job2") < shown.html.index("job1")
+    assert shown.at.selectbox(key="admin.job").value == "job2"
+    shown.at.selectbox(key="admin.job").set_value("job1").run()
+    shown.press("Cancel")
+    states = {job.id: job.state for job in jobs.jobs(ZOE)}
+    assert states["job1"] == "CANCELLED"
+
+
+# What they leave on the disk
+
+
+def test_what_a_job_needs_is_not_deleted(host: FakeHost, home: Path) -> None:
+    ask()
+    host.says("RUNNING")
+    (home / "retraining" / SET_SHA256).mkdir(parents=True)
+    shown = Tab("Storage")
+    assert "Job job1 0.0 MB no: it has not ended" in shown.text
+    assert "Delete one of them" not in [one.label for one in shown.at.get("popover")]
+    assert {(one.kind, bool(one.needed)) for one in items(ZOE)} == {(SET, True), (JOB, True)}
+
+
+def test_a_finished_network_that_was_not_handed_over_is_kept(host: FakeHost, home: Path) -> None:
+    ask()
+    host.says("FAILED", "MLflow is down.")
+    versions.write_version(home / "jobs" / "job1" / BUNDLE)
+    assert "the registry does not have" in Tab("Storage").text
+
+
+def test_what_nothing_needs_is_deleted_for_a_reason(host: FakeHost, home: Path) -> None:
+    ask()
+    host.says("CANCELLED")
+    shown = Tab("Storage").press("Delete it for good")
+    assert "a reason for the deletion" in shown.text
+    assert (home / "jobs" / "job1").exists()
+    shown.type("admin.free.reason.Job job1", HOSTILE).press("Delete it for good")
+    assert "Job job1 is deleted" in shown.text
+    assert not (home / "jobs" / "job1").exists()
+    assert "Retraining has left nothing" in shown.text
+    newest = audit.entries(ZOE)[0]
+    assert (newest.action, newest.subject, newest.details["reason"]) == (
+        "job deleted", "job1", HOSTILE,
+    )  # fmt: skip
+    assert "Start a new training instead." in Tab("Jobs").press("Retry").text
