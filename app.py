@@ -3,6 +3,7 @@
 import streamlit as st
 
 from model.access import VISITOR, Actor, may
+from model.language import _
 from pages.shared import auth, frame, session_cookie
 
 
@@ -22,23 +23,24 @@ def run() -> None:
     frame.begin()
     who = auth.actor()
     groups = {
-        "Read": [
-            shown(who, "read", "Read an X-ray", "radiology"),
-            shown(who, "worklist", "Worklist", "checklist", "clinician"),
-            shown(who, "review", "Review", "rate_review", "clinician"),
+        _("Read"): [
+            shown(who, "read", _("Read an X-ray"), "radiology"),
+            shown(who, "worklist", _("Worklist"), "checklist", "clinician"),
+            shown(who, "review", _("Review"), "rate_review", "clinician"),
         ],
-        "Trust": [
-            shown(who, "performance", "Performance", "monitoring"),
-            shown(who, "about", "About", "info"),
+        _("Trust"): [
+            shown(who, "performance", _("Performance"), "monitoring"),
+            shown(who, "about", _("About"), "info"),
         ],
-        "Manage": [
-            shown(who, "admin", "Admin", "admin_panel_settings", "admin"),
-            shown(who, "sign_in", "Sign in" if who == VISITOR else "Account", "person"),
+        _("Manage"): [
+            shown(who, "admin", _("Admin"), "admin_panel_settings", "admin"),
+            shown(who, "sign_in", _("Sign in") if who == VISITOR else _("Account"), "person"),
         ],
     }
     # The four links of a visitor need no menus.
     flat = [page for pages in groups.values() for page in pages]
     page = st.navigation(flat if who == VISITOR else groups, position="top")
+    frame.name(page.title)
     page.run()
     frame.end()
 

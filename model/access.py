@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from model.errors import AccessError
+from model.language import N_, _
 
-ROLES = ("visitor", "clinician", "admin")  # each may do what the ones before it may
+ROLES = (N_("visitor"), N_("clinician"), N_("admin"))  # each may do what the ones before it may
 SESSION_HOURS = 12  # how long a sign-in counts
 
 
@@ -30,5 +31,7 @@ def require(actor: Actor, role: str) -> None:
     """Raises AccessError unless the actor has at least this role."""
     if not may(actor, role):
         raise AccessError(
-            f"an account with the role {role}", f"the role {actor.role}", "Sign in with one."
+            _("an account with the role {role}", role=_(role)),
+            _("the role {role}", role=_(actor.role)),
+            _("Sign in with one."),
         )

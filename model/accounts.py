@@ -24,6 +24,7 @@ from sqlalchemy.engine import Connection, Row
 from model import audit, sessions, store
 from model.access import COMMAND_LINE, ROLES, VISITOR, Actor, require
 from model.errors import AccessError, InputError
+from model.language import _
 from model.tables import accounts, sign_ins
 
 MIN_PASSWORD = 10  # characters
@@ -68,7 +69,7 @@ def add(actor: Actor, name: str, role: str, password: str) -> None:
     hashed = _checked_hash(name, password)
     with store.writing() as connection:
         if _row(connection, name):
-            raise InputError("a name that is not taken", name, "Choose another name.")
+            raise InputError(_("a name that is not taken"), name, _("Choose another name."))
         values = {"key": _key(name), "name": name, "role": role, "active": 1}
         connection.execute(
             accounts.insert().values(**values, password_hash=hashed, created=store.now())
@@ -112,7 +113,7 @@ def change_own_password(name: str, old: str, new: str) -> str:
 
 def authenticate(name: str, password: str) -> Actor:
     """The owner of name and password. Raises AccessError, with the time to wait if there is one."""
-    with _proven(name, password) as (_, row):
+    with _proven(name, password) as (_connection, row):
         return Actor(row.name, row.role)
 
 
@@ -132,10 +133,11 @@ def _proven(name: str, password: str) -> Iterator[tuple[Connection, "Row[Any]"]]
         if wait_seconds:
             _refuse(connection, row, "too many wrong passwords")
     if wait_seconds:
+        time = _in_words(wait_seconds)
         raise AccessError(
-            "a pause after several wrong passwords",
-            "another try",
-            f"Wait {_in_words(wait_seconds)}, then try again; an admin can set a new password.",
+            _("a pause after several wrong passwords"),
+            _("another try"),
+            _("Wait {time}, then try again; an admin can set a new password.", time=time),
         )
     # Outside of a transaction: it is slow on purpose. The try has already been counted.
     right = _verify(row.password_hash if row else _nobody(), password)
@@ -148,8 +150,12 @@ def _proven(name: str, password: str) -> Iterator[tuple[Connection, "Row[Any]"]]
             return
         _refuse(connection, row, "deactivated" if right else "wrong name or password")
     if row and right:
-        raise AccessError("an active account", "one that was deactivated", "Ask an admin for it.")
-    raise AccessError("a name and its password", "another pair", "Check both, then try again.")
+        raise AccessError(
+            _("an active account"), _("one that was deactivated"), _("Ask an admin for it.")
+        )
+    raise AccessError(
+        _("a name and its password"), _("another pair"), _("Check both, then try again.")
+    )
 
 
 def _count_try(connection: Connection, name: str) -> int:
@@ -192,7 +198,9 @@ def _change(actor: Actor, name: str, action: str, **values: Any) -> None:
         was_admin = row.role == "admin" and row.active
         if was_admin and after != {"role": "admin", "active": 1} and _num_admins(connection) == 1:
             raise InputError(
-                "at least one admin", f"a change of the last one, {row.name}", "Add another first."
+                _("at least one admin"),
+                _("a change of the last one, {name}", name=row.name),
+                _("Add another first."),
             )
         _set(connection, row.name, **values)
         sessions.end_all(connection, row.key)
@@ -211,7 +219,8 @@ def _row(connection: Connection, name: str) -> "Row[Any] | None":
 def _found(connection: Connection, name: str) -> "Row[Any]":
     row = _row(connection, name)
     if row is None:
-        raise InputError("the name of an account", "another name", "Choose one from the list.")
+        todo = _("Choose one from the list.")
+        raise InputError(_("the name of an account"), _("another name"), todo)
     return row
 
 
@@ -238,27 +247,27 @@ def _hidden(name: str) -> str:
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
-        raise InputError(
-            f"a name of 1 to {MAX_NAME} printable characters", "another name", "Correct the name."
-        )
+        wanted = _("a name of 1 to {n} printable characters", n=MAX_NAME)
+        raise InputError(wanted, _("another name"), _("Correct the name."))
     if _key(name) in {VISITOR.name, COMMAND_LINE.name}:  # the trail could not tell them apart
-        raise InputError("a name of a person", name, "Choose another name.")
+        raise InputError(_("a name of a person"), name, _("Choose another name."))
     return name
 
 
 def _check_role(role: str) -> None:
     if role not in ROLES:
-        raise InputError(f"one of the roles {', '.join(ROLES)}", repr(role), "Choose one.")
+        raise InputError(
+            _("one of the roles {roles}", roles=", ".join(ROLES)), repr(role), _("Choose one.")
+        )
 
 
 def _checked_hash(name: str, password: str) -> str:
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        received = f"{len(password)} characters"
-        raise InputError(
-            f"a password of at least {MIN_PASSWORD} characters", received, "Choose another."
-        )
+        received = _("{n} characters", n=len(password))
+        wanted = _("a password of at least {n} characters", n=MIN_PASSWORD)
+        raise InputError(wanted, received, _("Choose another."))
     if _key(password) == _key(name):
-        raise InputError("a password that is not the name", "the name", "Choose another.")
+        raise InputError(_("a password that is not the name"), _("the name"), _("Choose another."))
     return _hasher().hash(_bytes(password))
 
 

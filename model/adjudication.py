@@ -20,7 +20,7 @@ from sqlalchemy.engine import Row
 from model import audit, kept_images, reviews, store
 from model.access import Actor, require
 from model.errors import InputError
-from model.language import N_
+from model.language import N_, _
 from model.review_queue import group
 from model.reviews import Review
 from model.tables import approvals
@@ -72,16 +72,20 @@ def approve(actor: Actor, image_sha256: str, label: str, reason: str) -> None:
     require(actor, "admin")
     reason = store.text(reason.strip())
     if label not in LABELS:
-        raise InputError("a label among normal and pneumonia", repr(label), "Choose one of them.")
+        raise InputError(
+            _("a label among normal and pneumonia"), repr(label), _("Choose one of them.")
+        )
     if not 1 <= len(reason) <= MAX_REASON:
-        received = f"{len(reason)} characters" if reason else "none"
-        raise InputError(f"a reason of at most {MAX_REASON} characters", received, "Type why.")
+        received = _("{n} characters", n=len(reason)) if reason else _("none")
+        raise InputError(
+            _("a reason of at most {n} characters", n=MAX_REASON), received, _("Type why.")
+        )
     said = reviews.latest(actor, image_sha256)
     if not any(group(one.label) == label and one.reader != actor.name for one in said):
         raise InputError(
-            f"an image that another reader's last review calls {label}",
-            "one that has no such review",
-            "Ask a second reader to review it: an approval is not the only opinion.",
+            _("an image that another reader's last review calls {label}", label=_(label)),
+            _("one that has no such review"),
+            _("Ask a second reader to review it: an approval is not the only opinion."),
         )
     row = {
         "time": store.now(), "admin": actor.name, "image_sha256": image_sha256, "label": label,
@@ -128,17 +132,23 @@ def _adjudicated(image: str, said: Sequence[Review], approval: "Row[Any] | None"
     if approval is not None and all(
         group(one.label) == approval.label for one in said if one.id > approval.review_id
     ):
-        reason = f"{approval.admin} approved {approval.label}."
+        reason = _("{who} approved {label}.", who=approval.admin, label=_(approval.label))
         return Adjudicated(image, SETTLED, approval.label, reason, is_approved=True)
     if len(labels) > 1:
-        return Adjudicated(image, CONFLICT, "", f"Readers disagree: {_told(votes)}.")
+        return Adjudicated(image, CONFLICT, "", _("Readers disagree: {told}.", told=_told(votes)))
     (label,) = labels
     if label not in LABELS:
-        return Adjudicated(image, UNFIT, "", f"Not for training: {_told(votes)}.")
+        reason = _("Not for training: {told}.", told=_told(votes))
+        return Adjudicated(image, UNFIT, "", reason)
     if len(votes) == 1:
-        return Adjudicated(image, WAITING, label, f"Only one reader so far: {_told(votes)}.")
-    return Adjudicated(image, SETTLED, label, f"{len(votes)} readers say {label}.")
+        reason = _("Only one reader so far: {told}.", told=_told(votes))
+        return Adjudicated(image, WAITING, label, reason)
+    reason = _("{n} readers say {label}.", n=len(votes), label=_(label))
+    return Adjudicated(image, SETTLED, label, reason)
 
 
 def _told(votes: dict[str, str]) -> str:
-    return ", ".join(f"{reader} says {label}" for reader, label in sorted(votes.items()))
+    return ", ".join(
+        _("{reader} says {label}", reader=reader, label=_(label))
+        for reader, label in sorted(votes.items())
+    )

@@ -17,18 +17,27 @@ import numpy as np
 
 from model import reviews
 from model.access import Actor
+from model.language import N_, _
 from model.metrics import RESAMPLES, UNKNOWN, Estimate, Rate, wilson
 from model.review_queue import group, model_group
 from model.reviews import Review
 
-MODEL = "model"
+MODEL = N_("model")
 UNUSABLE = "unusable image"
 # Of drift: the critical value of the Kolmogorov-Smirnov test at .1 %, and what is too small to
 # matter however many films there are.
 KS_CRITICAL, KS_SMALL = 1.95, 0.1
 MIN_FILMS = 50
-ONE_ALIKE = "cannot be computed: {} said the same of every film"
-BOTH_ALIKE = "cannot be computed: each of the two said the same of every film"
+ONE_ALIKE = N_("cannot be computed: {who} said the same of every film")
+BOTH_ALIKE = N_("cannot be computed: each of the two said the same of every film")
+HIGHER = N_(
+    "The last {n} films have higher probabilities than those that the model version was validated "
+    "on: other children, other films, or a fault. Its figures may not hold for them."
+)
+LOWER = N_(
+    "The last {n} films have lower probabilities than those that the model version was validated "
+    "on: other children, other films, or a fault. Its figures may not hold for them."
+)
 
 
 @dataclass(frozen=True)
@@ -150,13 +159,7 @@ def drift(now: Sequence[float], validation: Sequence[float]) -> Drift:
     if distance <= max(critical, KS_SMALL):
         return Drift(len(now), distance, "")
     higher = np.median(a) > np.median(b)
-    return Drift(
-        len(now),
-        distance,
-        f"The last {len(now)} films have {'higher' if higher else 'lower'} probabilities than "
-        "those that the model version was validated on: other children, other films, or a fault. "
-        "Its figures may not hold for them.",
-    )
+    return Drift(len(now), distance, _(HIGHER if higher else LOWER, n=len(now)))
 
 
 def _between(a: str, by_a: dict[str, Review], b: str, by_b: dict[str, Review]) -> Pair:
@@ -187,7 +190,7 @@ def _no_kappa(a: str, first: list[str], b: str, second: list[str]) -> str:
     alike = [name for name, said in ((a, first), (b, second)) if len(set(said)) == 1]
     if len(alike) == 2:
         return BOTH_ALIKE
-    return ONE_ALIKE.format(*alike) if alike else ""
+    return ONE_ALIKE.format(who=alike[0]) if alike else ""
 
 
 def _overrides(said: Sequence[Review]) -> Rate:

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from model.config import settings
 from model.errors import InputError, TooLarge, XRayError
+from model.language import _
 from model.worklists import MAX_FILES
 
 MAX_BYTES = 2 * 1000**3  # of all uploads of one list, unpacked
@@ -63,7 +64,9 @@ def from_uploads(files: Iterable[tuple[str, bytes]], max_files: int = 0) -> list
             films.append(Film(name, lambda data=data: data, len(data)))  # type: ignore[misc]
         if unpacked > MAX_BYTES:
             raise InputError(
-                f"at most {MAX_BYTES / 1e9:g} GB of films, unpacked", "more", "Divide the list."
+                _("at most {n:g} GB of films, unpacked", n=MAX_BYTES / 1e9),
+                _("more"),
+                _("Divide the list."),
             )
         if len(films) > max_files:
             break
@@ -100,8 +103,12 @@ def subfolders(folder: Path) -> list[str]:
 
 def _check_number(films: Sequence[Film], max_files: int) -> None:
     if not 1 <= len(films) <= max_files:
-        received = f"more than {max_files}" if films else "none"
-        raise InputError(f"1 to {max_files} files", received, "Choose others, or divide them.")
+        received = _("more than {n}", n=max_files) if films else _("none")
+        raise InputError(
+            _("1 to {n} files", n=max_files),
+            received,
+            _("Choose others, or divide them."),
+        )
 
 
 def _told_apart(films: Sequence[Film]) -> list[Film]:
@@ -143,9 +150,12 @@ def _open(name: str, data: bytes) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(file)
     if archive is None:
         raise InputError(
-            "a ZIP archive whose table of contents can be read",
-            f"one that is damaged, cut short or too large ({PurePosixPath(name).name[-80:]})",
-            "Pack it again, or give the files themselves.",
+            _("a ZIP archive whose table of contents can be read"),
+            _(
+                "one that is damaged, cut short or too large ({file})",
+                file=PurePosixPath(name).name[-80:],
+            ),
+            _("Pack it again, or give the files themselves."),
         )
     file.opening = False
     return archive
@@ -193,7 +203,7 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         data = member.read(info.file_size + 1)
     if data is None or len(data) != info.file_size:
         raise XRayError(
-            "a file that is whole", "one that is damaged in its archive", "Pack it again."
+            _("a file that is whole"), _("one that is damaged in its archive"), _("Pack it again.")
         )
     return data
 
@@ -202,17 +212,19 @@ def _check_member(info: zipfile.ZipInfo) -> None:
     path, kind = PurePosixPath(_name(info)), stat.S_IFMT(info.external_attr >> 16)
     if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
         raise XRayError(
-            "a file inside its archive", "a path that leads out of it", "Pack it again."
+            _("a file inside its archive"), _("a path that leads out of it"), _("Pack it again.")
         )
     if kind not in (0, stat.S_IFREG):
-        raise XRayError("a file", "a link or a device", "Pack the file itself.")
+        raise XRayError(_("a file"), _("a link or a device"), _("Pack the file itself."))
     if info.flag_bits & 1:
         raise XRayError(
-            "a file without a password", "a file with one", "Pack it without a password."
+            _("a file without a password"), _("a file with one"), _("Pack it without a password.")
         )
     if info.compress_type not in _METHODS:
         raise XRayError(
-            "a file packed in the usual way (deflate)", "another", "Pack it again as a plain ZIP."
+            _("a file packed in the usual way (deflate)"),
+            _("another"),
+            _("Pack it again as a plain ZIP."),
         )
     _check_size(info.file_size)
 
@@ -221,22 +233,24 @@ def _check_size(num_bytes: int) -> None:
     limit = settings().max_file_bytes
     if num_bytes > limit:
         raise TooLarge(
-            f"a file of at most {limit / 1e6:.1f} MB",
-            f"one of {num_bytes / 1e6:.1f} MB",
-            "Export a single image, or the same one compressed.",
+            _("a file of at most {n:.1f} MB", n=limit / 1e6),
+            _("one of {n:.1f} MB", n=num_bytes / 1e6),
+            _("Export a single image, or the same one compressed."),
         )
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     def fail(error: OSError) -> None:
         reason = error.strerror or type(error).__name__
-        raise InputError("a folder that the server can read", reason, "Choose another.")
+        raise InputError(_("a folder that the server can read"), reason, _("Choose another."))
 
     num_seen = 0
     for here, folders, names in os.walk(folder, onerror=fail):  # does not follow links
         num_seen += len(folders) + len(names)
         if num_seen > _MAX_SEEN:
-            raise InputError(f"1 to {MAX_FILES} files", "a vast folder", "Choose a smaller one.")
+            raise InputError(
+                _("1 to {n} files", n=MAX_FILES), _("a vast folder"), _("Choose a smaller one.")
+            )
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(here, name)
@@ -249,15 +263,15 @@ def _read(folder: Path, path: Path) -> bytes:
     data, reason = b"", ""
     try:
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise OSError(0, "a link that leads out of the folder")
+            raise OSError(0, _("a link that leads out of the folder"))
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would wait
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(0, "a device or a pipe")
+                raise OSError(0, _("a device or a pipe"))
             data = file.read(settings().max_file_bytes + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     if reason:
-        raise XRayError("a file that the server can read", reason, "Check it on the server.")
+        raise XRayError(_("a file that the server can read"), reason, _("Check it on the server."))
     _check_size(len(data))
     return data

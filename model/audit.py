@@ -21,9 +21,13 @@ from typing import TYPE_CHECKING, Any
 from model.access import Actor, require
 from model.config import settings
 from model.files import write_json
+from model.language import N_, _
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
+
+NOT_SEEN = N_("Audit record {n} is not the one that this machine has seen.")
+GONE = N_("Audit records {first} to {last}, which this machine has seen, are gone.")
 
 
 @dataclass(frozen=True)
@@ -74,26 +78,23 @@ def check() -> list[str]:
     from model import store, tables
 
     number, previous, seen = 0, "", _remembered()
-    restored = f"If a backup was restored, delete {_head().name} in the folder of runtime data."
+    restored = _(
+        "If a backup was restored, delete {file} in the folder of runtime data.", file=_head().name
+    )
     with store.reading() as connection:
         for row in connection.execute(tables.audit.select().order_by(tables.audit.c.id)):
             number += 1
             if row.id != number:
-                return [f"Audit record {number} is missing."]
+                return [_("Audit record {n} is missing.", n=number)]
             if row.previous != previous:
-                return [f"Audit record {number} does not follow the record before it."]
+                return [_("Audit record {n} does not follow the record before it.", n=number)]
             if row.hash != _hash(row._asdict()):
-                return [f"Audit record {number} was changed after it was written."]
+                return [_("Audit record {n} was changed after it was written.", n=number)]
             if seen and row.id == seen[0] and row.hash != seen[1]:
-                return [
-                    f"Audit record {number} is not the one that this machine has seen. {restored}"
-                ]
+                return [f"{_(NOT_SEEN, n=number)} {restored}"]
             previous = row.hash
     if seen and number < seen[0]:
-        return [
-            f"Audit records {number + 1} to {seen[0]}, which this machine has seen, are gone. "
-            f"{restored}"
-        ]
+        return [f"{_(GONE, first=number + 1, last=seen[0])} {restored}"]
     if number:
         _remember(number, previous)
     return []

@@ -16,6 +16,7 @@ import numpy as np
 
 from model import archive, near_duplicates, preprocessing, xray
 from model.errors import DataError, InputError, PneumoscopeError
+from model.language import _
 from model.manifest import LABELS, SUFFIXES
 from model.near_duplicates import Fingerprint
 from model.preprocessing import Prepared
@@ -68,13 +69,15 @@ def find(base: Path) -> tuple[list[Labelled], list[Left]]:
             part = PARTS.get(parts[-3].lower(), TRAIN) if len(parts) > 2 else TRAIN
             found.append(Labelled(film.name, label, part, film.read))
         elif PurePosixPath(film.name).suffix.lower() in SUFFIXES:
-            elsewhere.append(Left(film.name, "Not in a folder NORMAL or PNEUMONIA."))
+            elsewhere.append(Left(film.name, _("Not in a folder NORMAL or PNEUMONIA.")))
     if not found:
         raise DataError(
-            "a folder or ZIP archive with NORMAL/ and PNEUMONIA/, or with train/ and test/ that "
-            "each have both",
-            f"{len(files)} files, none of them in such a folder",
-            "Sort the X-rays into folders of these names.",
+            _(
+                "a folder or ZIP archive with NORMAL/ and PNEUMONIA/, or with train/ and test/ "
+                "that each have both"
+            ),
+            _("{n} files, none of them in such a folder", n=len(files)),
+            _("Sort the X-rays into folders of these names."),
         )
     return sorted(found, key=lambda one: one.name), elsewhere
 
@@ -87,14 +90,17 @@ def _files(base: Path) -> list[archive.Film]:
         data = base.read_bytes() if size <= archive.MAX_BYTES else b""
     except OSError as error:
         raise InputError(
-            "a folder or a ZIP archive of labelled X-rays",
+            _("a folder or a ZIP archive of labelled X-rays"),
             error.strerror or type(error).__name__,
-            "Check that it is there and may be read.",
+            _("Check that it is there and may be read."),
         ) from None
     if not data.startswith(b"PK"):
         limit = f"{archive.MAX_BYTES / 1e9:g} GB"
-        received = f"one of {size / 1e9:.1f} GB" if size and not data else "another file"
-        raise InputError(f"a ZIP archive of at most {limit}", received, "Choose another.")
+        is_large = size and not data
+        received = _("one of {n:.1f} GB", n=size / 1e9) if is_large else _("another file")
+        raise InputError(
+            _("a ZIP archive of at most {limit}", limit=limit), received, _("Choose another.")
+        )
     return archive.from_uploads([(base.name, data)], MAX_FILES)
 
 

@@ -22,6 +22,7 @@ from model.archive import Film
 from model.batch_predictions import Classifier, Predictions, reading, thumbnail
 from model.config import settings
 from model.errors import InputError, PneumoscopeError, XRayError
+from model.language import N_, _
 from model.prediction import Prediction
 from model.worklists import Reading
 from model.xray import XRay
@@ -29,10 +30,10 @@ from model.xray import XRay
 MAX_HELD_BYTES = 2 * 1000**3  # of uploaded films in memory, over all lists of all readers
 MAX_HELD_LISTS = 20
 BATCH_SIZE = 16
-_FAILED = (
+_FAILED = N_(
     "The classifier could not read this X-ray. Ask the administrator to look into the server's log."
 )
-_STOPPED = "The reading has stopped. Ask the administrator to look into the server's log."
+_STOPPED = N_("The reading has stopped. Ask the administrator to look into the server's log.")
 _log = logging.getLogger(__name__)
 
 
@@ -112,16 +113,19 @@ class BatchReader:
         ):
             if not idle:
                 raise InputError(
-                    f"room for these films: the server holds {MAX_HELD_BYTES / 1e9:g} GB at a time",
-                    "many lists that are being read",
-                    "Try again when they are done.",
+                    _(
+                        "room for these films: the server holds {n:g} GB at a time",
+                        n=MAX_HELD_BYTES / 1e9,
+                    ),
+                    _("many lists that are being read"),
+                    _("Try again when they are done."),
                 )
             oldest = idle.pop(0)
             del others[oldest], self._lists[oldest]
 
     def start(self, actor: Actor, number: int) -> None:
         """Reads those files of the list that are pending and whose films were given."""
-        pending = [f.position for f in worklists.files(actor, number) if f.state == "pending"]
+        pending = worklists.pending(actor, number)
         with self._changed:
             held = self._lists.get(number)
             if held is None or held.state in ("waiting", "reading"):

@@ -18,6 +18,7 @@ import numpy as np
 from model import preprocessing
 from model.errors import BundleError, ConfigError
 from model.files import write_json
+from model.language import _
 from model.metrics import calibrate
 from model.prediction import OperatingPoint
 
@@ -77,7 +78,9 @@ class Bundle:
             if point.name == name:
                 return point
         names = ", ".join(point.name for point in self.operating_points)
-        raise BundleError(f"an operating point among {names}", name, "Choose one of them.")
+        raise BundleError(
+            _("an operating point among {names}", names=names), name, _("Choose one of them.")
+        )
 
     def probabilities(self, split: str) -> np.ndarray:
         """(N,) calibrated probabilities of an evaluation split."""
@@ -102,7 +105,9 @@ def open_bundle(folder: Path, is_outdated: bool = False) -> Bundle:
         return bundle
     if bundle.preprocessing not in preprocessing.KNOWN:
         known = ", ".join(preprocessing.KNOWN)
-        raise _refuse(f"preprocessing that this code knows ({known})", bundle.preprocessing)
+        raise _refuse(
+            _("preprocessing that this code knows ({known})", known=known), bundle.preprocessing
+        )
     # The other networks are for comparison: they have no gate.
     wanted = PARTS if bundle.network == "vgg16" else ()
     for name in {*wanted, *bundle.parts}:
@@ -118,13 +123,18 @@ def read_card(path: Path) -> Bundle:
     try:
         card = json.loads(path.read_text())
     except OSError:
-        raise _refuse(f"{path.name} in the folder", "none that can be read") from None
+        raise _refuse(
+            _("{file} in the folder", file=path.name), _("none that can be read")
+        ) from None
     except ValueError:
-        raise _refuse(f"a readable {path.name}", "damaged JSON") from None
+        raise _refuse(_("a readable {file}", file=path.name), _("damaged JSON")) from None
     try:
         return _parse(path.parent, card)
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
-        raise _refuse(f"a complete {path.name}", f"a card that lacks or garbles {error}") from None
+        raise _refuse(
+            _("a complete {file}", file=path.name),
+            _("a card that lacks or garbles {what}", what=error),
+        ) from None
 
 
 def write_card(bundle: Bundle) -> None:
@@ -169,19 +179,25 @@ def _refuse(expected: str, received: str) -> BundleError:
     return BundleError(
         expected,
         received,
-        "This model version gives no verdict: restore its folder from the repository or a backup, "
-        "or run `python -m model train`.",
+        _(
+            "This model version gives no verdict: restore its folder from the repository or a "
+            "backup, or run `python -m model train`."
+        ),
     )
 
 
 def _parse(folder: Path, card: Mapping[str, Any]) -> Bundle:
     if card["format"] != FORMAT:
-        raise _refuse(f"a bundle of format {FORMAT}", f"format {card['format']}")
+        raise _refuse(
+            _("a bundle of format {format}", format=FORMAT),
+            _("format {format}", format=card["format"]),
+        )
     if card["network"] not in NETWORKS:
-        raise _refuse(f"a network among {', '.join(NETWORKS)}", card["network"])
+        names = ", ".join(NETWORKS)
+        raise _refuse(_("a network among {names}", names=names), card["network"])
     temperature, heat_floor = float(card["temperature"]), float(card["heat_floor"])
     if not (0 < temperature < np.inf and 0 < heat_floor < np.inf):
-        raise _refuse("a positive temperature and heat_floor", f"{temperature}, {heat_floor}")
+        raise _refuse(_("a positive temperature and heat_floor"), f"{temperature}, {heat_floor}")
     return Bundle(
         folder=folder,
         model_version=str(card["model_version"]),
@@ -215,25 +231,28 @@ def _evaluation(value: Mapping[str, Any]) -> Evaluation:
 
 def _check_part(path: Path, sha256: str | None) -> None:
     if sha256 is None:
-        raise _refuse(f"a card that names {path.name}", "a card that does not")
+        raise _refuse(_("a card that names {file}", file=path.name), _("a card that does not"))
     if not path.is_file():
-        raise _refuse(f"{path.name} beside the card", "no such file")
+        raise _refuse(_("{file} beside the card", file=path.name), _("no such file"))
     if sha256_of(path) != sha256:
-        raise _refuse(f"{path.name} with the SHA-256 {sha256[:12]}... of the card", "another file")
+        expected = _(
+            "{file} with the SHA-256 {hash}... of the card", file=path.name, hash=sha256[:12]
+        )
+        raise _refuse(expected, _("another file"))
 
 
 def _check_weights(path: Path, sha256: str) -> None:
     if not path.is_file():
-        raise _refuse(f"the weights {path.name}", "no such file")
+        raise _refuse(_("the weights {file}", file=path.name), _("no such file"))
     with path.open("rb") as file:
         if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
             raise BundleError(
-                f"the weights {path.name}",
-                "a Git-LFS pointer to them",
-                "Run `git lfs pull` in the repository.",
+                _("the weights {file}", file=path.name),
+                _("a Git-LFS pointer to them"),
+                _("Run `git lfs pull` in the repository."),
             )
     if sha256_of(path) != sha256:
         raise _refuse(
-            f"weights with the SHA-256 {sha256[:12]}... of the card",
-            f"a file of {path.stat().st_size:,} bytes with another",
+            _("weights with the SHA-256 {hash}... of the card", hash=sha256[:12]),
+            _("a file of {size:,} bytes with another", size=path.stat().st_size),
         )

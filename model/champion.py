@@ -24,6 +24,7 @@ from model.bundle import CARD, PARTS, Bundle, open_bundle, sha256_of
 from model.config import ROOT, settings
 from model.errors import BundleError, StoreError
 from model.files import write_json
+from model.language import N_, _
 
 FORMAT = 1
 FILE = "champion.json"
@@ -32,7 +33,7 @@ VERSIONS = "versions"
 SHIPPED = ROOT / "model" / "weights"
 _COPYING = ".copy"  # folders that are being filled: .copy-PROCESS-XXXX
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
-TODO = (
+TODO = N_(
     "No X-ray is read until then: an admin takes back an earlier version on the page Admin, or "
     "with `python -m model registry rollback`."
 )
@@ -72,7 +73,12 @@ class Served:
             self.card_sha256,
         ):
             raise BundleError(
-                f"the card of {self.model_version} as it was promoted", "another one", TODO
+                _(
+                    "the card of {model_version} as it was promoted",
+                    model_version=self.model_version,
+                ),
+                _("another one"),
+                _(TODO),
             )
         return bundle
 
@@ -97,7 +103,7 @@ def look() -> Served:
     except OSError as error:
         raise _unknown(error.strerror or type(error).__name__) from None
     except ValueError:
-        raise _unknown("damaged JSON") from None
+        raise _unknown(_("damaged JSON")) from None
     return _parsed(told)
 
 
@@ -108,17 +114,19 @@ def is_fixed() -> bool:
 
 def _parsed(told: Any) -> Served:
     if not isinstance(told, dict) or told.get("format") != FORMAT:
-        raise _unknown("a file of another format")
+        raise _unknown(_("a file of another format"))
     names = ("folder", "model_version", "card_sha256", "since", "by", "previous")
     texts = {name: str(told.get(name, "")) for name in names}
     folder = texts.pop("folder")
     if not (texts["card_sha256"] and _NAME.fullmatch(folder)):
-        raise _unknown("a file that lacks or garbles what it has to say")
+        raise _unknown(_("a file that lacks or garbles what it has to say"))
     return Served(settings().home / VERSIONS / folder, **texts)
 
 
 def _unknown(received: str) -> BundleError:
-    return BundleError(f"a {FILE} that says which version is served", received, TODO)
+    return BundleError(
+        _("a {file} that says which version is served", file=FILE), received, _(TODO)
+    )
 
 
 def is_copy(folder: Path) -> bool:
@@ -129,7 +137,9 @@ def is_copy(folder: Path) -> bool:
 def folder_of(model_version: str) -> Path:
     """Where the copy of a version lies, if there is one. Raises BundleError for an odd name."""
     if not _NAME.fullmatch(model_version):
-        raise BundleError("a version with a plain name", repr(model_version), "Train it anew.")
+        raise BundleError(
+            _("a version with a plain name"), repr(model_version), _("Train it anew.")
+        )
     return settings().home / VERSIONS / model_version
 
 
@@ -159,10 +169,12 @@ def materialise(folder: Path) -> Path:
                 shutil.rmtree(left, ignore_errors=True)
     except OSError as error:
         raise StoreError(
-            "room for a copy of the version in the folder of runtime data",
+            _("room for a copy of the version in the folder of runtime data"),
             error.strerror or type(error).__name__,
-            "Nothing was changed, and the version that is served goes on. Free some space on the "
-            "server's disk, or correct the rights of that folder, then try again.",
+            _(
+                "Nothing was changed, and the version that is served goes on. Free some space on "
+                "the server's disk, or correct the rights of that folder, then try again."
+            ),
         ) from None
     return target
 

@@ -233,6 +233,7 @@ def calibrate(data: Path, bundle: Path | None, others: Path | None) -> int:
     """Fits temperature, operating points and gate of a bundle anew; its weights stay."""
     from model.nn.release import recalibrate
 
+    # Not the served one: a copy that was promoted is not changed any more.
     old = open_bundle(bundle or settings().bundle, is_outdated=True)
     new = recalibrate(old, data, others)
     print(f"{old.model_version} is now {new.model_version}.")

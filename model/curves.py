@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.errors import ConfigError, DataError
+from model.language import _
 from model.metrics import Rate, confusion, wilson
 
 
@@ -43,7 +44,9 @@ def roc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> Curve:
     found, alarms, thresholds = _counts(labels, probabilities)  # (K,) each
     if not found[-1] or not alarms[-1]:
         raise DataError(
-            "X-rays with and without pneumonia", "one class only", "Give a split that has both."
+            _("X-rays with and without pneumonia"),
+            _("one class only"),
+            _("Give a split that has both."),
         )
     found, alarms = np.append(0, found), np.append(0, alarms)  # (K + 1,)
     thresholds = np.append(np.inf, thresholds)
@@ -59,7 +62,7 @@ def precision_recall(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> Cur
     """
     found, alarms, thresholds = _counts(labels, probabilities)  # (K,) each
     if not found[-1]:
-        raise DataError("X-rays with pneumonia", "none", "Give a split that has some.")
+        raise DataError(_("X-rays with pneumonia"), _("none"), _("Give a split that has some."))
     return Curve(found / found[-1], found / (found + alarms), thresholds)
 
 
@@ -70,7 +73,7 @@ def reliability(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int =
     Raises DataError for unusable arrays, ConfigError for less than one bin.
     """
     if bins < 1:
-        raise ConfigError("at least one bin", str(bins), "10 is usual.")
+        raise ConfigError(_("at least one bin"), str(bins), _("10 is usual."))
     labels, probabilities = _checked(labels, probabilities)  # (N,), (N,)
     bin_of = np.minimum((probabilities * bins).astype(int), bins - 1)  # (N,)
     filled = np.unique(bin_of)  # (B,)

@@ -37,6 +37,7 @@ from pydicom.uid import (
 
 from model.config import settings
 from model.errors import TooLarge, XRayError
+from model.language import N_, _
 
 _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # fmt: off
@@ -71,6 +72,12 @@ _READABLE = {
 _DAYS_PER_YEAR = 365.25
 _AGE_UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / _DAYS_PER_YEAR, "D": 1 / _DAYS_PER_YEAR}
 _FULL = 65535
+# Notes; "First of 12 frames." has its pattern in `model.phrases`.
+RAW = N_("Raw detector image, marked as not for presentation.")
+BURNED_IN = N_("The file says that text is burned into the picture; it may name the patient.")
+NO_WINDOW = N_("The window in the file shows none of its values; it was not used.")
+NO_SLOPE = N_("The rescale slope in the file is unusable; it was ignored.")
+NO_LUT = N_("The VOI LUT in the file is unusable; it was ignored.")
 _HUGE = 1e100  # beyond it float64 overflows in the sums below
 
 
@@ -106,16 +113,23 @@ def read_dicom(data: bytes, label: str) -> DicomImage:
     )
     if rows * columns * frames * samples > settings().max_pixels:
         raise TooLarge(
-            f"an image of at most {settings().max_pixels / 1e6:g} million pixels",
-            f"a DICOM image of {columns} x {rows} pixels, {frames} frame(s) of {samples} "
-            f"channel(s){label}",
-            "Export it at a smaller size or as a single frame.",
+            _("an image of at most {n:g} million pixels", n=settings().max_pixels / 1e6),
+            _(
+                "a DICOM image of {columns} x {rows} pixels, {frames} frame(s) of {samples} "
+                "channel(s){label}",
+                columns=columns,
+                rows=rows,
+                frames=frames,
+                samples=samples,
+                label=label,
+            ),
+            _("Export it at a smaller size or as a single frame."),
         )
     notes = [f"First of {frames} frames."] if frames > 1 else []
     if _text(dataset, "PresentationIntentType") == "FOR PROCESSING":
-        notes.append("Raw detector image, marked as not for presentation.")
+        notes.append(RAW)
     if _text(dataset, "BurnedInAnnotation") == "YES":
-        notes.append("The file says that text is burned into the picture; it may name the patient.")
+        notes.append(BURNED_IN)
     stored = _first_frame(dataset, frames, label)
     window = None
     if stored.ndim == 2:
@@ -155,11 +169,11 @@ def _parse(data: bytes, label: str) -> Dataset:
         if b"\xe0\x7f\x10\x00" in data or b"\x7f\xe0\x00\x10" in data:
             raise EOFError("pydicom drops pixel data whose end is missing")
         storage = UID(meta.get("MediaStorageSOPClassUID") or "")
-        known = f": {storage.name}" if storage.name != str(storage) else ""
+        label = (f": {storage.name}" if storage.name != str(storage) else "") + label
         raise XRayError(
-            "a DICOM file with an image in it",
-            f"a DICOM file without an image{known}{label}",
-            "Choose the file of the X-ray itself.",
+            _("a DICOM file with an image in it"),
+            _("a DICOM file without an image{label}", label=label),
+            _("Choose the file of the X-ray itself."),
         )
     return dataset
 
@@ -178,9 +192,9 @@ def _inflate(packed: bytes, label: str) -> bytes:
     data = inflater.decompress(packed, limit + 1)
     if len(data) > limit:
         raise TooLarge(
-            f"a DICOM file of at most {limit / 1e6:.0f} MB when unpacked",
-            f"a deflated DICOM file that unpacks to more{label}",
-            "Export it at a smaller size.",
+            _("a DICOM file of at most {mb:.0f} MB when unpacked", mb=limit / 1e6),
+            _("a deflated DICOM file that unpacks to more{label}", label=label),
+            _("Export it at a smaller size."),
         )
     if not inflater.eof:
         raise EOFError("the deflated stream is cut short")
@@ -192,9 +206,9 @@ def _first_frame(dataset: Dataset, frames: int, label: str) -> np.ndarray:
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
     if syntax not in _READABLE:
         raise XRayError(
-            "a DICOM image that is uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000",
-            f"a DICOM image compressed in another way{label}",
-            "Export it uncompressed.",
+            _("a DICOM image that is uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000"),
+            _("a DICOM image compressed in another way{label}", label=label),
+            _("Export it uncompressed."),
         )
     if syntax.is_encapsulated and syntax != RLELossless:
         tables = (dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths"))
@@ -265,7 +279,7 @@ def _grey(
     if window is not None:
         window = ((window[0] - low) * scale, (window[1] - low) * scale)
         if window[1] <= 0 or window[0] >= max(top, 1.0):
-            notes.append("The window in the file shows none of its values; it was not used.")
+            notes.append(NO_WINDOW)
             window = None
     if window is None:
         window = (0.0, max(top, 1.0)) if span else _automatic_window(table, counts, top)
@@ -315,7 +329,7 @@ def _rescale(dataset: Dataset, levels: np.ndarray, notes: list[str]) -> np.ndarr
         return _look_up(dataset, dataset.ModalityLUTSequence[0], levels)[0]
     slope, intercept = _number(dataset, "RescaleSlope"), _number(dataset, "RescaleIntercept")
     if _text(dataset, "RescaleSlope") and (slope in (None, 0) or abs(slope or 0) > _HUGE):
-        notes.append("The rescale slope in the file is unusable; it was ignored.")
+        notes.append(NO_SLOPE)
         return levels
     if slope in (None, 1.0) and not intercept:
         return levels
@@ -331,7 +345,7 @@ def _voi(
             values, span = _look_up(dataset, dataset.VOILUTSequence[0], values)
             return values, None, span
         except (ValueError, TypeError, AttributeError):
-            notes.append("The VOI LUT in the file is unusable; it was ignored.")
+            notes.append(NO_LUT)
     centre, width = _number(dataset, "WindowCenter"), _number(dataset, "WindowWidth")
     if centre is None or width is None or width <= 0 or max(abs(centre), width) > _HUGE:
         return values, None, None
@@ -354,7 +368,7 @@ def _look_up(
     """
     descriptor, data = item.get_item("LUTDescriptor"), item.get_item("LUTData")
     order = ">" if dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian else "<"
-    entries, first, _ = np.frombuffer(descriptor.value, order + "u2", 3).tolist()
+    entries, first, _bits = np.frombuffer(descriptor.value, order + "u2", 3).tolist()
     signed = dataset.get("PixelRepresentation") if descriptor.VR is None else descriptor.VR == "SS"
     entries, first = entries or 65536, first - 65536 if signed and first > 32767 else first
     table = np.frombuffer(data.value, order + "u2" if len(data.value) >= 2 * entries else "u1")

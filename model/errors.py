@@ -12,15 +12,25 @@ PneumoscopeError
  +-- InputError        what a person entered and what cannot be kept as it is
 
 Each message says what was expected, what was received and what to do. It is meant for the
-person in front of the screen, so it holds no path of the server and nothing that names a patient.
+person in front of the screen, so it holds no path of the server and nothing that names a patient,
+and is in the language of who caused it.
 """
+
+from model.language import _
 
 
 class PneumoscopeError(Exception):
     """Base class. `str(error)` is one paragraph: expected, received, what to do."""
 
     def __init__(self, expected: str, received: str, todo: str) -> None:
-        super().__init__(f"Expected {expected}. Received: {received}. {todo}")
+        super().__init__(
+            _(
+                "Expected {expected}. Received: {received}. {todo}",
+                expected=expected,
+                received=received,
+                todo=todo,
+            )
+        )
         self.expected = expected
         self.received = received
         self.todo = todo

@@ -5,7 +5,7 @@ host knows of a job is in its folder and on the host, so it is found again after
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ SPEC, FILMS, CHAMPION = "spec.json", "films.zip", "champion"
 # end `{"model_version", "run_id"}` or `{"error", "message"}`, both with "started" and "ended".
 RUN, BUNDLE, RESULT = "run", "bundle", "result.json"
 LOG = "log.txt"  # what it prints, by the host
+RUN_ID = "run_id"  # in the log, once it is known: `{"run_id": "..."}`, the run in MLflow
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,30 @@ def seen_in_log(log: str) -> Seen | None:
 
     For hosts whose folder cannot be read from here. None for a log without such a line.
     """
-    for line in reversed(log.splitlines()[-20:]):
+    for told in _told(log.splitlines()[-20:]):
+        if isinstance(told.get("result"), dict):
+            return seen_in_result(told["result"])
+    return None
+
+
+def run_in_log(log: str) -> str:
+    """The run in MLflow of the last attempt that says one; "" where none does."""
+    lines = [line for line in log.splitlines() if line.startswith(f'{{"{RUN_ID}"')]
+    return next((str(told[RUN_ID]) for told in _told(lines)), "")
+
+
+def epochs_in_log(log: str) -> list[dict[str, Any]]:
+    """What model/nn/run_log.py has printed of each epoch, in this order."""
+    found = list(_told([line for line in log.splitlines() if line.startswith("{")]))
+    return [told for told in reversed(found) if {"stage", "epoch", "loss"} <= told.keys()]
+
+
+def _told(lines: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The objects among lines of a log, the last one first."""
+    for line in reversed(lines):
         try:
             told = json.loads(line)
         except ValueError:
             continue
-        if isinstance(told, dict) and isinstance(told.get("result"), dict):
-            return seen_in_result(told["result"])
-    return None
+        if isinstance(told, dict):
+            yield told

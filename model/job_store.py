@@ -139,7 +139,9 @@ def _find(connection: "Connection", job_id: str) -> Job:
 
     row = connection.execute(tables.jobs.select().where(tables.jobs.c.id == job_id)).first()
     if row is None:
-        raise InputError("the id of a job", "another one", "`python -m model jobs list` has them.")
+        raise InputError(
+            _("the id of a job"), _("another one"), _("`python -m model jobs list` has them.")
+        )
     return _job(row)
 
 

@@ -22,15 +22,18 @@ from model.bundle import Bundle, open_bundle
 from model.config import settings
 from model.errors import BundleError, DataError, PneumoscopeError
 from model.files import write_json
-from model.job_host import BUNDLE, CHAMPION, FILMS, RESULT, RUN, SPEC
+from model.job_host import BUNDLE, CHAMPION, FILMS, RESULT, RUN, RUN_ID, SPEC
 from model.job_store import JobSpec
+from model.language import N_, _
 
 FAILED = 2
 UNPACKED, STEPS = "films", "steps.json"
 FOLLOW_SECONDS = 2.0
 _LEFT_OVER = ".*"  # how `model.files` begins the name of a file that is not yet whole
-_FULL = "The disk of the computer that trains is full: free some space there, then retry."
-_MEMORY = "The memory of the computer that trains is full: end other programs there, then retry."
+_FULL = N_("The disk of the computer that trains is full: free some space there, then retry.")
+_MEMORY = N_(
+    "The memory of the computer that trains is full: end other programs there, then retry."
+)
 # Part of what the system or a Keras back end says, and what it means.
 _FAULTS = (
     ("no space left", _FULL), ("disk quota", _FULL), ("memoryerror", _MEMORY),
@@ -71,6 +74,7 @@ def _finish(folder: Path) -> dict[str, Any]:
     # The segmenter of the version that was served, and its weights, where training asks for them.
     os.environ["XRAY_BUNDLE"] = str(folder / CHAMPION)
     settings.cache_clear()
+    tracking.be_patient()
     data = unpack(folder)
     bundle = finished(folder) or _tracked(folder, job_id, spec, data)
     if (data / "test").is_dir() and _read(folder / STEPS).get("evaluated") != bundle.model_version:
@@ -93,9 +97,9 @@ def unpack(folder: Path) -> Path:
                 archive.extractall(part)
         except (FileNotFoundError, zipfile.BadZipFile) as error:
             raise DataError(
-                "the films of the retraining set, whole",
-                "none" if isinstance(error, FileNotFoundError) else "a damaged archive",
-                "Freeze the set again and start a new training.",
+                _("the films of the retraining set, whole"),
+                _("none") if isinstance(error, FileNotFoundError) else _("a damaged archive"),
+                _("Freeze the set again and start a new training."),
             ) from None
         part.rename(target)
     return target
@@ -111,10 +115,11 @@ def finished(folder: Path) -> Bundle | None:
 
 def _tracked(folder: Path, job_id: str, spec: JobSpec, data: Path) -> Bundle:
     """The training, its epochs told to MLflow while it goes on."""
-    run_id = _read(folder / STEPS).get("run_id") or tracking.start_run(
-        job_id, {"set": spec.set_sha256, "config": spec.config, **_recipe(spec)}
-    )
+    told = {"set": spec.set_sha256, "config": spec.config, **_recipe(spec)}
+    run_id = tracking.start_run(job_id, told, _read(folder / STEPS).get("run_id", ""))
     _done(folder, run_id=run_id)
+    # By this line who finds that it was stopped or killed ends the run in MLflow.
+    print(json.dumps({RUN_ID: run_id}), flush=True)
     with _followed(folder / RUN / "curves.jsonl", run_id), gpu_use.followed():
         return train(spec, data, folder)
 

@@ -8,17 +8,16 @@ over to the host what it has not taken yet, so nothing is lost when a process di
 hosts take the same attempt only once. Nothing of a job is in the memory of a process.
 """
 
-import json
 import secrets
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from model import champion, job_store
+from model import champion, job_store, tracking
 from model.access import Actor, require
 from model.config import settings
 from model.errors import ConfigError, InputError, PneumoscopeError, StoreError
@@ -35,8 +34,11 @@ from model.job_host import (
     SUCCEEDED,
     Host,
     Seen,
+    epochs_in_log,
+    run_in_log,
 )  # fmt: skip
 from model.job_store import Job, JobSpec
+from model.language import _, in_english
 
 __all__ = ["Job", "JobSpec", "cancel", "curves", "hosts", "job", "jobs", "log", "retry", "submit"]
 
@@ -59,9 +61,12 @@ def submit(actor: Actor, spec: JobSpec, host: str = "local") -> Job:
     host_of(host)
     chosen, served = recipe(spec.config, spec.settings()), champion.look().open()
     if chosen.init == "champion" and chosen.network != served.network:
-        todo = "Choose init=scratch, or that network."
+        todo = _("Choose init=scratch, or that network.")
         raise ConfigError(
-            f"the network of the served version, {served.network}, to go on from",
+            _(
+                "the network of the served version, {network}, to go on from",
+                network=served.network,
+            ),
             chosen.network,
             todo,
         )
@@ -106,7 +111,7 @@ def curves(actor: Actor, job_id: str) -> list[dict[str, object]]:
     """
     require(actor, "clinician")
     lines: list[dict[str, object]] = []
-    for line in _epochs(_log(job_store.get(job_id))):
+    for line in epochs_in_log(_log(job_store.get(job_id))):
         while lines and _place(lines[-1]) >= _place(line):
             lines.pop()
         lines.append(line)
@@ -126,7 +131,8 @@ def cancel(actor: Actor, job_id: str) -> Job:
     if one.handle:
         host = host_of(one.host)
         host.cancel(one.handle)
-        seen = host.look(one.handle)
+        with in_english():
+            seen = host.look(one.handle)
         if seen.state in (LOST, QUEUED):
             seen = replace(seen, state=CANCELLED, message="")
     return _store(one, seen, actor.name, "training cancelled")
@@ -139,13 +145,15 @@ def retry(actor: Actor, job_id: str) -> Job:
     """
     require(actor, "admin")
     if not (_folder(job_id) / SPEC).exists():
-        raise StoreError("the folder of the job", "none", "Start a new training instead.")
+        raise StoreError(_("the folder of the job"), _("none"), _("Start a new training instead."))
     before = _looked_at(job_store.get(job_id))
 
     def again(now: Job) -> Job:
         if now.state not in ENDED or now.state == SUCCEEDED or now.attempt != before.attempt:
             raise InputError(
-                "a training that failed, was cancelled or lost", now.state, "Nothing is to be done."
+                _("a training that failed, was cancelled or lost"),
+                now.state,
+                _("Nothing is to be done."),
             )
         empty = dict.fromkeys(("handle", "message", "model_version", "started", "ended"), "")
         return replace(now, state=QUEUED, attempt=now.attempt + 1, **empty)  # type: ignore[arg-type]
@@ -165,9 +173,9 @@ def host_of(name: str) -> Host:
     """The host of this name. Raises ConfigError for one that this installation has not."""
     if name not in hosts():
         raise ConfigError(
-            f"a host among {', '.join(hosts())}",
+            _("a host among {hosts}", hosts=", ".join(hosts())),
             f"{name!r}",
-            "Set XRAY_RAY_ADDRESS to the address of a Ray cluster for the host ray.",
+            _("Set XRAY_RAY_ADDRESS to the address of a Ray cluster for the host ray."),
         )
     if name == "ray":
         from model.ray_host import RayHost
@@ -198,8 +206,8 @@ def _prepare(job_id: str, spec: JobSpec, films: Path, served: Path) -> None:
             folder.rename(target)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        todo = "Nothing was started. Free some space where XRAY_HOME is, then try again."
-        raise StoreError("room for the folder of a training", reason, todo) from None
+        todo = _("Nothing was started. Free some space where XRAY_HOME is, then try again.")
+        raise StoreError(_("room for the folder of a training"), reason, todo) from None
 
 
 def _link(source: Path, target: Path) -> None:
@@ -213,8 +221,9 @@ def _link(source: Path, target: Path) -> None:
 def _hand_over(one: Job) -> Job:
     """Asks the host to take this attempt; a job that it does not take stays QUEUED and says why."""
     try:
-        host = host_of(one.host)
-        handle = host.start(one.id, one.attempt, _folder(one.id).resolve())
+        with in_english():  # what is stored is for everybody
+            host = host_of(one.host)
+            handle = host.start(one.id, one.attempt, _folder(one.id).resolve())
     except PneumoscopeError as error:
         return _store(one, Seen(QUEUED, str(error)))
 
@@ -234,7 +243,8 @@ def _looked_at(one: Job) -> Job:
     if not one.handle:
         return _hand_over(one)
     try:
-        seen = host_of(one.host).look(one.handle)
+        with in_english():
+            seen = host_of(one.host).look(one.handle)
     except ConfigError as error:
         seen = Seen(LOST, str(error))
     return _store(one, seen)
@@ -246,9 +256,21 @@ def _store(one: Job, seen: Seen, by: str = "", action: str = "") -> Job:
         return one  # nothing new: a page that looks every other second writes nothing
     if not action and seen.state in ENDED:
         by, action = one.host, f"training {seen.state.lower()}"
-    return job_store.change(
-        one.id, partial(_with, one, seen), by, action, version=seen.model_version
-    )
+    change = partial(_with, one, seen)
+    now = job_store.change(one.id, change, by, action, version=seen.model_version)
+    if now.state in (FAILED, CANCELLED, LOST):
+        _end_run(now)
+    return now
+
+
+def _end_run(one: Job) -> None:
+    """Ends the run in MLflow for a training that was stopped or killed; nobody waits for it.
+
+    Where no log is to be had the training may still go on: then nothing is done.
+    """
+    if run_id := run_in_log(_log(one)):
+        status = "FAILED" if one.state == FAILED else "KILLED"
+        threading.Thread(target=tracking.end_run, args=(run_id, status)).start()
 
 
 def _with(one: Job, seen: Seen, now: Job) -> Job:
@@ -272,17 +294,6 @@ def _log(one: Job) -> str:
         return host_of(one.host).log(one.handle) if one.handle else ""
     except PneumoscopeError:  # of a host that is away; the job's message says so
         return ""
-
-
-def _epochs(text: str) -> Iterator[dict[str, object]]:
-    for line in text.splitlines():
-        if line.startswith("{"):
-            try:
-                told = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(told, dict) and {"stage", "epoch", "loss"} <= told.keys():
-                yield told
 
 
 def _place(line: dict[str, object]) -> tuple[int, int]:

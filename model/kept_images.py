@@ -28,8 +28,12 @@ from model.access import Actor, require
 from model.config import settings
 from model.errors import InputError, StoreError
 from model.files import write_whole
+from model.language import N_, _
 from model.tables import kept_images
 from model.xray import XRay
+
+FAULTY = N_("Kept image {number}: {fault}. Restore it or delete it.")
+STRAY = N_("Image file {number} is in no record. Delete it on the Admin page.")
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,13 @@ def film(actor: Actor, image_sha256: str) -> np.ndarray:
     with store.reading() as connection:
         row = _last(connection, image_sha256).get(image_sha256)
     if row is None or not _is_kept(row):
-        raise InputError("an image that is kept", "another one", "Choose one from the list.")
+        raise InputError(
+            _("an image that is kept"), _("another one"), _("Choose one from the list.")
+        )
     shown = cv2.imread(str(path_of(image_sha256)), cv2.IMREAD_GRAYSCALE)
     fault = _fault(row)
     if fault or shown is None:
-        raise StoreError("the file of a kept image", fault, "Restore it from a backup.")
+        raise StoreError(_("the file of a kept image"), fault, _("Restore it from a backup."))
     return shown
 
 
@@ -114,11 +120,13 @@ def delete(actor: Actor, image_sha256: str, reason: str) -> None:
     require(actor, "admin")
     sha256, reason = _checked(image_sha256), reason.strip()
     if not reason:
-        raise InputError("a reason for the deletion", "none", "Type why it is deleted.")
+        raise InputError(_("a reason for the deletion"), _("none"), _("Type why it is deleted."))
     recover()
     with store.writing() as connection:
         if not _is_kept(_last(connection).get(sha256)) and not path_of(sha256).exists():
-            raise InputError("an image that is kept", "another one", "Choose one from the list.")
+            raise InputError(
+                _("an image that is kept"), _("another one"), _("Choose one from the list.")
+            )
         _record(connection, sha256, "deleted", actor, reason=store.text(reason))
         audit.append(connection, actor.name, "image deleted", sha256, reason=reason)
     recover()
@@ -164,9 +172,9 @@ def check() -> list[str]:
     for sha256, row in last.items():
         fault = _fault(row) if _is_kept(row) else ""
         if fault:
-            problems.append(f"Kept image {sha256[:12]}: {fault}. Restore it or delete it.")
+            problems.append(_(FAULTY, number=sha256[:12], fault=fault))
     for stem in sorted(files - {sha256 for sha256, row in last.items() if _is_kept(row)}):
-        problems.append(f"Image file {stem[:12]} is in no record. Delete it on the Admin page.")
+        problems.append(_(STRAY, number=stem[:12]))
     return problems
 
 
@@ -202,8 +210,8 @@ def _fault(row: "Row[Any]") -> str:
     try:
         found = _hash(path_of(row.image_sha256))
     except OSError:
-        return "its file is missing"
-    return "" if found == row.png_sha256 else "its file was changed"
+        return _("its file is missing")
+    return "" if found == row.png_sha256 else _("its file was changed")
 
 
 def _hash(path: Path) -> str:
@@ -231,7 +239,9 @@ def _listed(folder: Path) -> list[Path]:
 
 def _checked(sha256: str) -> str:
     if not re.fullmatch("[0-9a-f]{64}", sha256):  # it becomes a path
-        raise InputError("the SHA-256 of an image", "something else", "Choose one from the list.")
+        raise InputError(
+            _("the SHA-256 of an image"), _("something else"), _("Choose one from the list.")
+        )
     return sha256
 
 
@@ -252,7 +262,7 @@ def _disk() -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StoreError(
-            "a folder for kept images that can be written",
+            _("a folder for kept images that can be written"),
             reason,
-            "Nothing was stored. Free some disk space or give the server the right to write.",
+            _("Nothing was stored. Free some disk space or give the server the right to write."),
         ) from None

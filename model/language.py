@@ -10,8 +10,11 @@ tools know it (GNU gettext). `python -m model.language [NEW]` brings these files
 code, `NEW` begins another one.
 """
 
+import ast
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 FOLDER = ROOT / "model" / "languages"
 ENGLISH = "en"
 
+_to_be_stored: ContextVar[bool] = ContextVar("_to_be_stored", default=False)
 _choose: Callable[[], str] = lambda: ENGLISH  # noqa: E731
 
 
@@ -32,15 +36,30 @@ def use(choose: Callable[[], str]) -> None:
     _choose = choose
 
 
+def chosen() -> str:
+    """The code of the language that sentences are said in now."""
+    return ENGLISH if _to_be_stored.get() else _choose()
+
+
 def _(sentence: str, **values: Any) -> str:
     """The sentence in the chosen language, with its values; English where it has no translation."""
-    said = _sentences(_choose()).get(sentence) or sentence
+    said = _sentences(chosen()).get(sentence) or sentence
     return said.format(**values) if values else said
 
 
 def N_(sentence: str) -> str:  # noqa: N802 - its name in every gettext project
     """Marks a sentence that is translated later, where it is shown."""
     return sentence
+
+
+@contextmanager
+def in_english() -> Iterator[None]:
+    """What is said meanwhile is to be stored, and read in any language: see `model.phrases`."""
+    before = _to_be_stored.set(True)
+    try:
+        yield
+    finally:
+        _to_be_stored.reset(before)
 
 
 @cache
@@ -55,12 +74,12 @@ def languages() -> Mapping[str, str]:
 def best(locale: str | None) -> str:
     """The language to begin with for a browser that asks for `locale`, such as "es-MX"."""
     code = (locale or "").replace("_", "-").split("-")[0].lower()
-    return code if (FOLDER / f"{code}.po").is_file() else ENGLISH
+    return code if code.isalpha() and (FOLDER / f"{code}.po").is_file() else ENGLISH
 
 
 @cache
 def _sentences(language: str) -> Mapping[str, str]:
-    if language == ENGLISH:
+    if language == ENGLISH or language not in languages():
         return {}
     return {str(message.id): str(message.string) for message in _read(language) if message.id}
 
@@ -73,17 +92,20 @@ def _read(language: str) -> "Catalog":
 
 
 def found_in_code() -> "Catalog":
-    """All sentences that the code marks, with the files that they are in."""
+    """All sentences that the code marks, with the files that they are in.
+
+    Read from the syntax tree: Babel's own search overlooks what stands inside of an f-string.
+    """
     from babel.messages import Catalog
-    from babel.messages.extract import extract_from_dir
 
     catalog = Catalog(project="Pneumoscope", charset="utf-8")
-    for folder in ("model", "pages"):
-        found = extract_from_dir(
-            ROOT / folder, [("**.py", "python")], keywords={"_": None, "N_": None}
-        )
-        for name, _line, sentence, _comments, _context in sorted(found, key=lambda it: it[:2]):
-            catalog.add(sentence, locations=[(f"{folder}/{name}", 0)])
+    files = [path for folder in ("model", "pages") for path in (ROOT / folder).rglob("*.py")]
+    for path in sorted([ROOT / "app.py", *files]):
+        calls = [n for n in ast.walk(ast.parse(path.read_bytes())) if isinstance(n, ast.Call)]
+        for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+            match call:
+                case ast.Call(func=ast.Name("_" | "N_"), args=[ast.Constant(str(sentence)), *_]):
+                    catalog.add(sentence, locations=[(path.relative_to(ROOT).as_posix(), 0)])
     return catalog
 
 

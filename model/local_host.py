@@ -39,6 +39,7 @@ from model.job_host import (
     Seen,
     seen_in_result,
 )  # fmt: skip
+from model.language import N_, _
 from model.processes import is_held, kill_group, locked, start_of
 
 WORK = (sys.executable, "-m", "model", "work")
@@ -53,7 +54,7 @@ LOG_BYTES = 4 * 1024**2
 FULL_BYTES = 20 * 1000**2  # with less free not even the runner can begin
 NICE = 10  # readings of the pages go first
 
-_NO_FOLDER = Seen(LOST, "The job's folder is no longer there.")
+_NO_FOLDER = Seen(LOST, N_("The job's folder is no longer there."))
 _runners: list[subprocess.Popen[bytes]] = []  # kept, so that they are reaped when they end
 
 
@@ -66,7 +67,9 @@ class LocalHost:
     def start(self, job_id: str, attempt: int, folder: Path) -> str:
         """Queues the attempt. Raises StoreError for a folder that is gone or cannot be written."""
         if not (folder / SPEC).exists():
-            raise StoreError("the folder of the job", "none", "Start a new training instead.")
+            raise StoreError(
+                _("the folder of the job"), _("none"), _("Start a new training instead.")
+            )
         with _disk():
             if not _told(folder, TICKET, attempt):
                 ticket = {"attempt": attempt, "queued": time.time_ns()}
@@ -203,14 +206,14 @@ def _seen(folder: Path, attempt: int) -> Seen:
     begun = _told(folder, BEGUN, attempt)
     if not begun:
         is_full = shutil.disk_usage(folder).free < FULL_BYTES
-        waits = Seen(QUEUED, "The disk is full: free some space." if is_full else "")
+        waits = Seen(QUEUED, N_("The disk is full: free some space.") if is_full else "")
         return Seen(CANCELLED) if _told(folder, STOP, attempt) else waits
     is_alive, started = is_held(folder / LOCK), str(begun["started"])
     if result := _read(folder / RESULT):
         return seen_in_result({"started": started, **result})
     stop = _told(folder, STOP, attempt)
     if is_alive:
-        return Seen(RUNNING, "It is being stopped." if stop else "", "", started)
+        return Seen(RUNNING, N_("It is being stopped.") if stop else "", "", started)
     if stop:
         return Seen(CANCELLED, "", "", started)
     left = _told(folder, EXIT, attempt)
@@ -220,7 +223,7 @@ def _seen(folder: Path, attempt: int) -> Seen:
 def _gone(started: str, status: int | None) -> Seen:
     """A process that has left no result; its exit status is None where nobody waited for it."""
     if status is None:
-        said = "The job's process is gone, as after a restart of the computer."
+        said = N_("The job's process is gone, as after a restart of the computer.")
         return Seen(LOST, said, "", started)
     if status >= 0:
         said = f"The job ended with exit status {status} before it could say why; see its log."
@@ -236,7 +239,7 @@ def _jobs() -> Path:
 
 
 def _find(handle: str) -> tuple[Path, int]:
-    job_id, _, attempt = handle.partition("/")
+    job_id, _slash, attempt = handle.partition("/")
     return _jobs() / job_id, int(attempt)
 
 
@@ -267,7 +270,9 @@ def _disk() -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StoreError(
-            "a folder for jobs that can be written", reason, "Free some space, or set XRAY_HOME."
+            _("a folder for jobs that can be written"),
+            reason,
+            _("Free some space, or set XRAY_HOME."),
         ) from None
 
 

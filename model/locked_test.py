@@ -12,10 +12,12 @@ from model import near_duplicates, xray
 from model.config import ROOT, settings
 from model.errors import BundleError
 from model.files import write_json
+from model.language import N_, _
 from model.near_duplicates import NUM_BITS, Fingerprint, fingerprint
 
 SPLIT = "test"
 FILE = "locked_test.json"
+NEARLY = N_("Nearly the same picture is in the locked test set ({bits} of {of} bits).")
 FORMAT = 1
 SHIPPED = ROOT / "model" / "weights"
 _DIGITS = (64, 64, NUM_BITS // 4)
@@ -32,8 +34,9 @@ def write(bundle_folder: Path, films: Iterable[Path]) -> None:
 
 
 def read() -> list[Fingerprint]:
-    """The lists beside the bundle of the settings and beside the shipped one, together.
+    """The lists beside the shipped version and beside one that XRAY_BUNDLE names, together.
 
+    Not that of the served version: one is only promoted when it was judged on the same films.
     A folder without a list adds nothing. Raises BundleError for a list that is damaged.
     """
     folders = {settings().bundle.resolve(), SHIPPED.resolve()}
@@ -53,11 +56,11 @@ def why_refused(films: Sequence[Fingerprint], locked: Sequence[Fingerprint]) -> 
 
 def _reason(same_file: bool, same_picture: bool, bits: int | None) -> str:
     if same_file:
-        return "The same file is in the locked test set."
+        return _("The same file is in the locked test set.")
     if same_picture:
-        return "The same picture is in the locked test set."
+        return _("The same picture is in the locked test set.")
     if bits is not None:
-        return f"Nearly the same picture is in the locked test set ({bits} of {NUM_BITS} bits)."
+        return _(NEARLY, bits=bits, of=NUM_BITS)
     return ""
 
 
@@ -71,10 +74,12 @@ def _read(path: Path) -> list[Fingerprint]:
         return [_checked(row) for row in told["films"]]
     except (OSError, ValueError, KeyError, TypeError):
         raise BundleError(
-            f"a list of the locked test set that can be read ({path.name})",
-            "a damaged one",
-            "Restore the file, or write it again with `python -m model evaluate --keep`: without "
-            "it test films could be trained on.",
+            _("a list of the locked test set that can be read ({name})", name=path.name),
+            _("a damaged one"),
+            _(
+                "Restore the file, or write it again with `python -m model evaluate --keep`: "
+                "without it test films could be trained on."
+            ),
         ) from None
 
 

@@ -5,10 +5,15 @@ for, so that good and bad figures alike get their sentence.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import reduce
+from typing import Any
 
+from model.language import N_, _
 from model.looks import Against, GateFigures, HeatInLungs, Heatmaps, MapFigures, Shortcuts
 from model.metrics import Estimate, Rate
+from model.phrases import translated
 
 ONLY_WANTED = 0.97  # AUROC with nothing but the lungs
 REMOVED_WANTED = 0.85  # AUROC without them, at most; published networks keep .95 to .98
@@ -18,71 +23,113 @@ CHESTS_LOST = 0.01  # of the split, not accepted
 OTHERS_REFUSED = 0.99  # of images that are no frontal chest X-ray
 
 WANTED = {
-    "lungs": f"Wanted: AUROC of {ONLY_WANTED:g} or more with the lungs only and of "
-    f"{REMOVED_WANTED:g} or less without them; {RATIO_WANTED:g} times the heat of chance.",
-    "heatmaps": f"Wanted: better than both controls both ways, p < {P_WANTED:g}.",
-    "gate": f"Wanted: at most {100 * CHESTS_LOST:g} % of the split not accepted, at least "
-    f"{100 * OTHERS_REFUSED:g} % of other images refused.",
+    "lungs": N_(
+        "Wanted: AUROC of {only:g} or more with the lungs only and of {removed:g} or less without "
+        "them; {ratio:g} times the heat of chance."
+    ),
+    "heatmaps": N_("Wanted: better than both controls both ways, p < {p:g}."),
+    "gate": N_(
+        "Wanted: at most {lost:g} % of the split not accepted, at least {refused:g} % of other "
+        "images refused."
+    ),
 }
+
+
+def wanted(tab: str) -> str:
+    """The goals behind the sentences of a key of WANTED."""
+    return _(
+        WANTED[tab],
+        only=ONLY_WANTED,
+        removed=REMOVED_WANTED,
+        ratio=RATIO_WANTED,
+        p=P_WANTED,
+        lost=100 * CHESTS_LOST,
+        refused=100 * OTHERS_REFUSED,
+    )
+
+
+# (needs the lungs, has enough with the lungs) -> what that means
+_READS = {
+    (True, True): N_(
+        "It reads the lungs: with the lungs taken away AUROC falls to {removed}, with nothing but "
+        "the lungs to see it stays at {only}, and on the X-rays as they are it is {whole}."
+    ),
+    (True, False): N_(
+        "It needs the lungs, but not the lungs alone: with the lungs taken away AUROC falls to "
+        "{removed}, with nothing but the lungs to see it falls to {only}, and on the X-rays as "
+        "they are it is {whole}."
+    ),
+    (False, True): N_(
+        "The lungs are enough for it, but it can do without them: with the lungs taken away AUROC "
+        "is still {removed}, with nothing but the lungs to see it stays at {only}, and on the "
+        "X-rays as they are it is {whole}."
+    ),
+    (False, False): N_(
+        "It goes much by what is outside the lungs: with the lungs taken away AUROC is still "
+        "{removed}, with nothing but the lungs to see it falls to {only}, and on the X-rays as "
+        "they are it is {whole}."
+    ),
+}
+_TAKEN_AWAY = {
+    True: N_(
+        "The lungs are taken away in several ways; the first figure is the highest, that of "
+        "“{way}”. At most {most:g} is wanted. The outline of what was taken away can be seen, and "
+        "the chest around it, so 0.5, which is guessing, is out of reach."
+    ),
+    False: N_(
+        "The lungs are taken away in several ways; the first figure is the highest, that of "
+        "“{way}”. At most {most:g} is wanted. So something outside the lungs tells it much of the "
+        "answer, such as how the film was made: do not take its verdict for a finding in the lungs."
+    ),
+}
+_NO_HEAT = N_(
+    "No X-ray was called pneumonia with heat and lungs found in it, so no heat is counted."
+)
+_HEAT = N_(
+    "{share} of the heat lies in the lungs, which cover {area} of the film: {ratio:.1f} times the "
+    "heat of chance (95 % interval {low:.1f} to {high:.1f}), {judgement}. Counted in {n:,} X-rays "
+    "that it calls pneumonia."
+)
 
 
 def lungs(found: Shortcuts) -> list[str]:
     """Does it read the lungs, or what is beside them?"""
     whole, only, removed = (each.auroc for each in (found.whole, found.only, found.removed))
     if math.isnan(removed.value + only.value + whole.value):
-        return ["AUROC is unknown: these X-rays do not have both labels."]
+        return [_("AUROC is unknown: these X-rays do not have both labels.")]
     needs, suffices = removed.value <= REMOVED_WANTED, only.value >= ONLY_WANTED
-    if needs and suffices:
-        verdict = "It reads the lungs"
-    elif needs:
-        verdict = "It needs the lungs, but not the lungs alone"
-    elif suffices:
-        verdict = "The lungs are enough for it, but it can do without them"
-    else:
-        verdict = "It goes much by what is outside the lungs"
-    falls = "falls to" if needs else "is still"
-    stays = "stays at" if suffices else "falls to"
+    way = translated(found.removed.title)
+    figures = {"removed": _auroc(removed), "only": _auroc(only), "whole": _auroc(whole)}
     return [
-        f"{verdict}: with the lungs taken away AUROC {falls} {_auroc(removed)}, with nothing but "
-        f"the lungs to see it {stays} {_auroc(only)}, and on the X-rays as they are it is "
-        f"{_auroc(whole)}.",
-        f"The lungs are taken away in several ways; the first figure is the highest, that of "
-        f"“{found.removed.title}”. {_removed(needs)}",
-        _heat(found.heat) if found.heat else _NO_HEAT,
+        _(_READS[needs, suffices], **figures),
+        _(_TAKEN_AWAY[needs], way=way, most=REMOVED_WANTED),
+        _heat(found.heat)
+        if found.heat
+        else _(
+            "No X-ray was called pneumonia with heat and lungs found in it, so no heat is counted."
+        ),
     ]
-
-
-_NO_HEAT = "No X-ray was called pneumonia with heat and lungs found in it, so no heat is counted."
-
-
-def _removed(needs: bool) -> str:
-    if needs:
-        return (
-            f"At most {REMOVED_WANTED:g} is wanted. The outline of what was taken away can be "
-            "seen, and the chest around it, so 0.5, which is guessing, is out of reach."
-        )
-    return (
-        f"At most {REMOVED_WANTED:g} is wanted. So something outside the lungs tells it much of "
-        "the answer, such as how the film was made: do not take its verdict for a finding in the "
-        "lungs."
-    )
 
 
 def _heat(heat: HeatInLungs) -> str:
     ratio = heat.ratio
-    if ratio.low > 1:
-        than = (
-            "as wanted" if ratio.value >= RATIO_WANTED else f"less than the {RATIO_WANTED:g} wanted"
-        )
+    if ratio.low > 1 and ratio.value >= RATIO_WANTED:
+        judgement = _("as wanted")
+    elif ratio.low > 1:
+        judgement = _("less than the {ratio:g} wanted", ratio=RATIO_WANTED)
     elif ratio.high < 1:
-        than = "less than chance would put there"
+        judgement = _("less than chance would put there")
     else:
-        than = "no more than chance would put there"
-    return (
-        f"{_percent(heat.share.value)} of the heat lies in the lungs, which cover "
-        f"{_percent(heat.area)} of the film: {ratio.value:.1f} times the heat of chance (95 % "
-        f"interval {ratio.low:.1f} to {ratio.high:.1f}), {than}. Counted in {len(heat.shares):,} "
-        "X-rays that it calls pneumonia."
+        judgement = _("no more than chance would put there")
+    return _(
+        _HEAT,
+        share=_percent(heat.share.value),
+        area=_percent(heat.area),
+        ratio=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
+        judgement=judgement,
+        n=len(heat.shares),
     )
 
 
@@ -94,28 +141,40 @@ def heatmaps(found: Heatmaps) -> list[str]:
 
 
 def _verdict(found: Heatmaps, each: MapFigures) -> str:
-    tests = each.against
-    if all(beats(found, each, rival) for rival in tests):
-        return f"{each.title} marks what decides, better than {_titles(found, tests)}."
-    failed = [rival for rival in tests if not beats(found, each, rival)]
-    return f"{each.title} is not shown to be better than {_titles(found, failed)}."
-
-
-def _titles(found: Heatmaps, rivals: Sequence[Against]) -> str:
-    return " and ".join(f"“{found.control(rival.name).title}”" for rival in rivals)
+    failed = [rival for rival in each.against if not beats(found, each, rival)]
+    rivals = _all(
+        _("“{title}”", title=translated(found.control(rival.name).title))
+        for rival in failed or each.against
+    )
+    title = translated(each.title)
+    if failed:
+        return _("{map} is not shown to be better than {controls}.", map=title, controls=rivals)
+    return _("{map} marks what decides, better than {controls}.", map=title, controls=rivals)
 
 
 def _areas(found: Heatmaps, each: MapFigures) -> str:
-    rivals = " and ".join(
-        f"{rival.deletion.auc.value:.3f} and {rival.insertion.auc.value:.3f} for “{rival.title}”"
+    rivals = _all(
+        _(
+            "{deletion:.3f} and {insertion:.3f} for “{control}”",
+            deletion=rival.deletion.auc.value,
+            insertion=rival.insertion.auc.value,
+            control=translated(rival.title),
+        )
         for rival in (found.control(test.name) for test in each.against)
     )
-    return (
-        f"Area under the curve of the probability, with {each.title}: "
-        f"{each.deletion.auc.value:.3f} as the hottest places are blurred first (lower is better) "
-        f"and {each.insertion.auc.value:.3f} as they alone are sharp first (higher is better), "
-        f"against {rivals}."
+    return _(
+        "Area under the curve of the probability, with {map}: {deletion:.3f} as the hottest places "
+        "are blurred first (lower is better) and {insertion:.3f} as they alone are sharp first "
+        "(higher is better), against {controls}.",
+        map=translated(each.title),
+        deletion=each.deletion.auc.value,
+        insertion=each.insertion.auc.value,
+        controls=rivals,
     )
+
+
+def _all(parts: Iterable[str]) -> str:
+    return reduce(lambda several, one: _("{several} and {one}", several=several, one=one), parts)
 
 
 def beats(found: Heatmaps, each: MapFigures, rival: Against) -> bool:
@@ -128,23 +187,25 @@ def beats(found: Heatmaps, each: MapFigures, rival: Against) -> bool:
     )
 
 
+_RANDOMISED = {
+    True: N_(
+        "The map is lost as all layers are made random, so it shows what they know: the similarity "
+        "to the true map is then {similarity:.2f}, below the {others:.2f} of maps of different "
+        "X-rays."
+    ),
+    False: N_(
+        "The map is not lost as all layers are made random, so it shows more of the film than of "
+        "what they know: the similarity to the true map is then {similarity:.2f}, not below the "
+        "{others:.2f} of maps of different X-rays."
+    ),
+}
+
+
 def _randomisation(found: Heatmaps) -> list[str]:
     told = found.randomisation
     if told is None:
         return []
-    figures = (
-        f"the similarity to the true map is then {told.similarity[-1]:.2f}, "
-        f"{'' if told.passes else 'not '}below the {told.random_pairs:.2f} of maps of different "
-        "X-rays"
-    )
-    if told.passes:
-        return [
-            f"The map is lost as all layers are made random, so it shows what they know: {figures}."
-        ]
-    return [
-        "The map is not lost as all layers are made random, so it shows more of the film than of "
-        f"what they know: {figures}."
-    ]
+    return [_(_RANDOMISED[told.passes], similarity=told.similarity[-1], others=told.random_pairs)]
 
 
 def _samples(found: Heatmaps) -> list[str]:
@@ -152,9 +213,31 @@ def _samples(found: Heatmaps) -> list[str]:
         return []
     right = sum(sample.is_right for sample in found.samples)
     return [
-        f"On {right} of {len(found.samples)} drawn X-rays with a shadow in one lung the centre of "
-        "the heat lies on its side."
+        _(
+            "On {right} of {n} drawn X-rays with a shadow in one lung the centre of the heat lies "
+            "on its side.",
+            right=right,
+            n=len(found.samples),
+        )
     ]
+
+
+# (reads the X-rays of the split, refuses other images: None where there are none) -> the verdict
+_JUDGED = {
+    (True, None): N_("It reads the X-rays it should read"),
+    (False, None): N_("It turns away the X-rays it should read"),
+    (True, True): N_("It reads what it should and refuses the rest"),
+    (True, False): N_("It reads what it should, but also some images that it should refuse"),
+    (False, True): N_("It refuses other images, but also doubts X-rays that it should read"),
+    (False, False): N_(
+        "It doubts X-rays that it should read and reads images that it should refuse"
+    ),
+}
+_OF_SPLIT = N_("{verdict}: of the {n:,} X-rays of the split {refused} and {unusual}.")
+_OF_ALL = N_(
+    "{verdict}: of the {n:,} X-rays of the split {refused} and {unusual}; of {others:,} images "
+    "that are no frontal chest X-ray {stopped} ({share})."
+)
 
 
 def gate(found: GateFigures) -> list[str]:
@@ -163,26 +246,16 @@ def gate(found: GateFigures) -> list[str]:
     lost = split.num_images - split.accepted.numerator
     share = lost / split.num_images if split.num_images else 0.0
     keeps = share <= CHESTS_LOST
-    said = (
-        f"of the {split.num_images:,} X-rays of the split {_count(split.refused)} refused and "
-        f"{_count(split.unusual)} called unusual"
-    )
+    values: dict[str, Any] = {
+        "n": split.num_images,
+        "refused": _refused(split.refused),
+        "unusual": _unusual(split.unusual),
+    }
     if not others.denominator:
-        return [f"{'It reads' if keeps else 'It turns away'} the X-rays it should read: {said}."]
-    stops = others.value >= OTHERS_REFUSED
-    if keeps and stops:
-        verdict = "It reads what it should and refuses the rest"
-    elif keeps:
-        verdict = "It reads what it should, but also some images that it should refuse"
-    elif stops:
-        verdict = "It refuses other images, but also doubts X-rays that it should read"
-    else:
-        verdict = "It doubts X-rays that it should read and reads images that it should refuse"
-    return [
-        f"{verdict}: {said}; of {others.denominator:,} images that are no frontal chest X-ray "
-        f"{_count(others)} refused ({_percent(others.value)}).",
-        *_weakest(found),
-    ]
+        return [_(_OF_SPLIT, verdict=_(_JUDGED[keeps, None]), **values)]
+    values["verdict"] = _(_JUDGED[keeps, others.value >= OTHERS_REFUSED])
+    values |= {"others": others.denominator, "stopped": _refused(others)}
+    return [_(_OF_ALL, share=_percent(others.value), **values), *_weakest(found)]
 
 
 def _weakest(found: GateFigures) -> list[str]:
@@ -191,17 +264,29 @@ def _weakest(found: GateFigures) -> list[str]:
         return []
     worst = min(groups, key=lambda group: group.refused.value)
     return [
-        f"It is weakest on “{worst.title}”: {worst.refused.numerator:,} of {worst.num_images:,} "
-        "are refused."
+        _(
+            "It is weakest on “{images}”: {refused:,} of {n:,} are refused.",
+            images=translated(worst.title),
+            refused=worst.refused.numerator,
+            n=worst.num_images,
+        )
     ]
 
 
-def _count(rate: Rate) -> str:
-    return f"{rate.numerator:,} {'is' if rate.numerator == 1 else 'are'}"
+def _refused(rate: Rate) -> str:
+    if rate.numerator == 1:
+        return _("1 is refused")
+    return _("{n:,} are refused", n=rate.numerator)
+
+
+def _unusual(rate: Rate) -> str:
+    if rate.numerator == 1:
+        return _("1 is called unusual")
+    return _("{n:,} are called unusual", n=rate.numerator)
 
 
 def _auroc(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+    return _("{value:.3f} ({low:.3f} to {high:.3f})", **asdict(estimate))
 
 
 def _percent(share: float) -> str:

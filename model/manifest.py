@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 
 from model.errors import DataError
 from model.files import write_json
-from model.language import N_
+from model.language import N_, _
 
 FILE = "manifest.json"
 FORMAT = 1
@@ -131,15 +131,15 @@ def find(entries: dict[str, Entry], path: PurePath, sha256: str) -> Entry:
 def changed(received: str) -> DataError:
     """Of a folder that is not what its manifest says."""
     return DataError(
-        f"the X-rays of a retraining set as its {FILE} lists them",
+        _("the X-rays of a retraining set as its {file} lists them", file=FILE),
         received,
-        f"Unpack the set again, or remove {FILE} to use the folder without it.",
+        _("Unpack the set again, or remove {file} to use the folder without it.", file=FILE),
     )
 
 
 def _refuse(received: str) -> DataError:
     return DataError(
-        f"a retraining set with its {FILE} as it was frozen",
+        _("a retraining set with its {file} as it was frozen", file=FILE),
         received,
-        "Restore it from a backup, or freeze the set again.",
+        _("Restore it from a backup, or freeze the set again."),
     )

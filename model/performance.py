@@ -193,16 +193,13 @@ def subgroups(bundle: Bundle, split: str, threshold: float) -> list[Subgroup]:
     """
     evaluation = bundle.evaluations[split]
     well = evaluation.labels == 0  # (N,)
-    groups = [(N_("All"), "", well | True)]
+    groups = [(N_("All"), "", np.ones_like(well))]
     for kind, title in KINDS.items():
         of_kind = np.array([kind_of(name) == kind for name in evaluation.files], bool)  # (N,)
         groups.append((title, kind, well | of_kind))
     groups += _by_size(bundle, evaluation)
-    return [
-        replace(_subgroup(name, bundle, split, inside, threshold), kind=kind)
-        for name, kind, inside in groups
-        if evaluation.labels[inside].any() or name == "All"
-    ]
+    seen = [group for group in groups if evaluation.labels[group[-1]].any() or group is groups[0]]
+    return [_subgroup(bundle, split, threshold, *group) for group in seen]
 
 
 def kind_of(file: str) -> str:
@@ -225,7 +222,7 @@ def _by_size(bundle: Bundle, evaluation: Evaluation) -> list[tuple[str, str, np.
 
 
 def _subgroup(
-    name: str, bundle: Bundle, split: str, inside: np.ndarray, threshold: float
+    bundle: Bundle, split: str, threshold: float, name: str, kind: str, inside: np.ndarray
 ) -> Subgroup:
     labels = bundle.evaluations[split].labels[inside]
     probabilities = bundle.probabilities(split)[inside]
@@ -233,7 +230,7 @@ def _subgroup(
     counts = metrics.confusion(labels, probabilities, threshold)
     auroc = metrics.auroc(labels, probabilities, patients)
     return Subgroup(
-        name, len(labels), int(labels.sum()), counts.sensitivity, counts.specificity, auroc
+        name, len(labels), int(labels.sum()), counts.sensitivity, counts.specificity, auroc, kind
     )
 
 

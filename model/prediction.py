@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from model.errors import BundleError, ConfigError
-from model.language import N_
+from model.language import N_, _
 
 # A decision as people read it, on the pages and in reports, by its label.
 WORDS: Mapping[str, str] = {
@@ -67,9 +67,13 @@ class Prediction:
     def __post_init__(self) -> None:
         if self.probability is not None and not 0 <= self.probability <= 1:
             raise BundleError(
-                "a probability between 0 and 1",
-                f"{self.probability} from model version {self.model_version}",
-                "Do not use this model version: go back to the one before it.",
+                _("a probability between 0 and 1"),
+                _(
+                    "{probability} from model version {version}",
+                    probability=self.probability,
+                    version=self.model_version,
+                ),
+                _("Do not use this model version: go back to the one before it."),
             )
 
 
@@ -139,5 +143,7 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
     """Raises ConfigError unless low <= value <= high; NaN is out of every range."""
     if not low <= value <= high:
         raise ConfigError(
-            f"a {name} between {low:g} and {high:g}", str(value), f"Set the {name} in this range."
+            _("a {name} between {low:g} and {high:g}", name=_(name), low=low, high=high),
+            str(value),
+            _("Set the {name} in this range.", name=_(name)),
         )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from model.language import N_
+
 # Flat borders cut off, negatives made positive, squashed to 224 px, then to the network's size,
 # percentiles 1 to 99, mean 0 and standard deviation 1.
 GREY_STANDARDISE_2 = "grey-standardise-2"
@@ -25,6 +27,8 @@ MAX_FRAMES = 3  # one in another: a film's own black border on a white page
 # Kermany et al. is above .2, every one of 2,463 films of adults above -.15.
 NEGATIVE_BELOW = -0.2
 PERCENTILES = (1, 99)
+NEGATIVE = N_("This film is a negative, bones black: it was read as a positive.")
+BORDER = N_("Its flat border was left out of the reading.")
 _GRID_PX = 16
 _CANVAS_PX = 64
 
@@ -43,12 +47,12 @@ class Prepared:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for the reader of the film on what was done to it before it was read."""
+        """What was done to the film before it was read: sentences for its reader, in English."""
         notes = []
         if self.is_negative:
-            notes.append("This film is a negative, bones black: it was read as a positive.")
+            notes.append(NEGATIVE)
         if self.box != (0, 1, 0, 1):
-            notes.append("Its flat border was left out of the reading.")
+            notes.append(BORDER)
         return tuple(notes)
 
     def place(self, heat: np.ndarray) -> np.ndarray:

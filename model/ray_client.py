@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model.errors import ConfigError, PneumoscopeError, StoreError
+from model.language import _
 
 CONNECT_SECONDS, ANSWER_SECONDS, UPLOAD_SECONDS = 3, 10, 300
 
@@ -29,10 +30,12 @@ def asked() -> Iterator[Any]:
         raise
     except OSError:  # also what `requests` raises
         problem = StoreError(
-            "an answer of the Ray cluster",
-            "none",
-            "Check that its computer is on, that Ray and the tunnel run and that XRAY_RAY_ADDRESS "
-            "is right. A training that runs there goes on.",
+            _("an answer of the Ray cluster"),
+            _("none"),
+            _(
+                "Check that its computer is on, that Ray and the tunnel run and that "
+                "XRAY_RAY_ADDRESS is right. A training that runs there goes on."
+            ),
         )
     except (RuntimeError, ValueError, KeyError) as error:  # also what Ray raises
         problem = _refusal(str(error))
@@ -44,23 +47,27 @@ def _address() -> str:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
-            "the address of a Ray job server in XRAY_RAY_ADDRESS, such as http://127.0.0.1:8265",
-            "nothing" if not address else f"an address that begins with {parts.scheme or address}",
-            "Correct XRAY_RAY_ADDRESS; it takes neither ray:// nor the port 6379.",
+            _("the address of a Ray job server in XRAY_RAY_ADDRESS, such as http://127.0.0.1:8265"),
+            _("an address that begins with {what}", what=parts.scheme or address)
+            if address
+            else _("nothing"),
+            _("Correct XRAY_RAY_ADDRESS; it takes neither ray:// nor the port 6379."),
         )
     return address
 
 
 def _refusal(said: str) -> PneumoscopeError:
-    expected = "a Ray job server at XRAY_RAY_ADDRESS"
+    expected = _("a Ray job server at XRAY_RAY_ADDRESS")
     if "oken" in said:
-        todo = "Set RAY_AUTH_MODE=token and copy the cluster's token, as the README says."
-        return ConfigError(expected, "one that asks for a token", todo)
+        todo = _("Set RAY_AUTH_MODE=token and copy the cluster's token, as the README says.")
+        return ConfigError(expected, _("one that asks for a token"), todo)
     status = re.search(r"status code (\d+)", said)
     if status and int(status[1]) >= 500:
-        return StoreError("an answer of the Ray cluster", f"fault {status[1]}", "Try again later.")
-    todo = "Give the port of Ray's dashboard, 8265 unless chosen otherwise."
-    return ConfigError(expected, "another program, or a Ray that is too old", todo)
+        return StoreError(
+            _("an answer of the Ray cluster"), _("fault {n}", n=status[1]), _("Try again later.")
+        )
+    todo = _("Give the port of Ray's dashboard, 8265 unless chosen otherwise.")
+    return ConfigError(expected, _("another program, or a Ray that is too old"), todo)
 
 
 @lru_cache(maxsize=4)
@@ -73,7 +80,7 @@ def _client(address: str) -> Any:
         from ray.job_submission import JobSubmissionClient
     except ImportError:
         raise StoreError(
-            "the package ray", "none", 'Run `pip install "ray[default]~=2.60.0"`.'
+            _("the package ray"), _("none"), _('Run `pip install "ray[default]~=2.60.0"`.')
         ) from None
 
     for name in ("dashboard.modules.dashboard_sdk", "_private.runtime_env.packaging"):

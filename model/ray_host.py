@@ -30,6 +30,7 @@ from model.job_host import (
     Seen,
     seen_in_log,
 )  # fmt: skip
+from model.language import N_, _
 from model.ray_client import asked, details
 from model.ray_package import packed
 
@@ -39,24 +40,30 @@ _KILLED = (-9, -15, 137, 143)  # exit status by SIGKILL and SIGTERM, without and
 # Ray gives each worker one thread unless it asks for processors; a training takes what is there.
 _ENTRYPOINT = f"env -u OMP_NUM_THREADS {WORK}"
 
-FORGOTTEN = (
+FORGOTTEN = N_(
     "The Ray cluster was started anew and no longer knows this training. Retry goes on after the "
     "last finished epoch."
 )
-_ENDED_OUTSIDE = (
+_ENDED_OUTSIDE = N_(
     "The training was ended from outside, perhaps because the memory of the GPU host was full. "
     "Retry goes on after the last finished epoch."
 )
-_UNREADABLE = "The training has ended, but the cluster does not give its log now."
+_UNREADABLE = N_("The training has ended, but the cluster does not give its log now.")
 # Ray's error types of jobs that never began.
 _NOT_BEGUN = {
-    "RUNTIME_ENV_SETUP_FAILURE": "The GPU host could not unpack the code and the films: free some "
-    "space on its disk, then retry.",
-    "JOB_SUPERVISOR_ACTOR_START_TIMEOUT": "The training waited for a free GPU for longer than the "
-    "cluster allows. Start the cluster with RAY_JOB_START_TIMEOUT_SECONDS as the README says, or "
-    "retry when the trainings before it have ended.",
-    "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE": "No computer of the cluster has what the training asks "
-    "for. Run `python -m model doctor`, then retry.",
+    "RUNTIME_ENV_SETUP_FAILURE": N_(
+        "The GPU host could not unpack the code and the films: free some space on its disk, then "
+        "retry."
+    ),
+    "JOB_SUPERVISOR_ACTOR_START_TIMEOUT": N_(
+        "The training waited for a free GPU for longer than the cluster allows. Start the cluster "
+        "with RAY_JOB_START_TIMEOUT_SECONDS as the README says, or retry when the trainings before "
+        "it have ended."
+    ),
+    "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE": N_(
+        "No computer of the cluster has what the training asks for. Run `python -m model doctor`, "
+        "then retry."
+    ),
 }
 
 
@@ -71,7 +78,9 @@ class RayHost:
         DataError for films that are too large to travel, StoreError while the cluster is away.
         """
         if not (folder / SPEC).exists():
-            raise StoreError("the folder of the job", "none", "Start a new training instead.")
+            raise StoreError(
+                _("the folder of the job"), _("none"), _("Start a new training instead.")
+            )
         url = _mlflow_url()
         handle = f"{job_id}-{attempt}"
         with asked() as client:
@@ -115,7 +124,7 @@ class RayHost:
 
     def log(self, handle: str) -> str:
         """See `Host`. What the cluster has forgotten is given from the copy here."""
-        job_id, _, attempt = handle.rpartition("-")
+        job_id, _dash, attempt = handle.rpartition("-")
         names = [f"{job_id}-{number}" for number in range(1, int(attempt) + 1)]
         try:
             with asked() as client:
@@ -144,9 +153,9 @@ def _mlflow_url() -> str:
     url = settings().mlflow_url
     if not url:
         raise ConfigError(
-            "the address of an MLflow server, by which a trained version comes back",
-            "none",
-            "Set XRAY_MLFLOW_URL as the README says in `Your GPU host in ten minutes`.",
+            _("the address of an MLflow server, by which a trained version comes back"),
+            _("none"),
+            _("Set XRAY_MLFLOW_URL as the README says in `Your GPU host in ten minutes`."),
         )
     return url
 
@@ -186,11 +195,11 @@ def _why(known: Any) -> tuple[str, str]:
     if code in _KILLED or kind.startswith("JOB_SUPERVISOR_ACTOR"):
         return LOST, _ENDED_OUTSIDE
     if code == 127:
-        return FAILED, (
+        return FAILED, N_(
             "The GPU host has no `python`. Start the cluster in an activated virtual environment, "
             "as the README says, then retry."
         )
-    return FAILED, "The training did not come to its end; its log tells more."
+    return FAILED, N_("The training did not come to its end; its log tells more.")
 
 
 def _time(milliseconds: int | None) -> str:
@@ -214,7 +223,9 @@ def _stop(client: Any, handle: str) -> None:
         if str(known.status.value) == "PENDING":
             return  # it ends as soon as it would begin
         if time.monotonic() > deadline:
-            raise StoreError("the end of a training", "one that still runs", "Try again later.")
+            raise StoreError(
+                _("the end of a training"), _("one that still runs"), _("Try again later.")
+            )
         time.sleep(0.3)
 
 

@@ -18,6 +18,7 @@ from model.config import ROOT
 from model.errors import DataError
 from model.job_host import CHAMPION, FILMS, SPEC
 from model.job_store import JobSpec
+from model.language import _
 
 PIECE_BYTES = 64 * 1024**2
 TRAVEL_BYTES = 1024**3  # the head of the cluster holds them in memory
@@ -26,8 +27,9 @@ _LEFT_HERE = shutil.ignore_patterns("weights", "__pycache__", ".*")
 
 
 def copy_code(target: Path) -> None:
-    """The package `model` without its weights."""
-    shutil.copytree(ROOT / "model", target / "model", ignore=_LEFT_HERE)
+    """The package `model` without its weights, and the samples by which a version is judged."""
+    for folder in ("model", "assets/samples"):
+        shutil.copytree(ROOT / folder, target / folder, ignore=_LEFT_HERE)
 
 
 @contextmanager
@@ -70,8 +72,11 @@ def _expect_on_host(folder: Path, size: int) -> None:
         return
     sha256 = JobSpec.parse(json.loads((folder / SPEC).read_text())).set_sha256
     raise DataError(
-        f"films of at most {TRAVEL_BYTES // 1024**2} MB, which travel with the training",
+        _("films of at most {n} MB, which travel with the training", n=TRAVEL_BYTES // 1024**2),
         f"{size // 1024**2} MB",
-        f"Copy films.zip of the set into a folder of the GPU host, as {sha256}.zip, and set "
-        "XRAY_RAY_DATA to that folder.",
+        _(
+            "Copy films.zip of the set into a folder of the GPU host, as {sha256}.zip, and set "
+            "XRAY_RAY_DATA to that folder.",
+            sha256=sha256,
+        ),
     )

@@ -18,6 +18,7 @@ from model.errors import DataError
 from model.files import write_whole
 from model.job_host import CHAMPION, FILMS, SPEC
 from model.job_store import JobSpec
+from model.language import _
 from model.ray_package import HASH, JOB, PIECE
 
 
@@ -51,9 +52,9 @@ def lay_out(job: Path, folder: Path) -> None:
     if sha256_of(films) != sha256:
         films.unlink()
         raise DataError(
-            "the films of the retraining set",
-            "others",
-            "Copy films.zip of that set to XRAY_RAY_DATA on the GPU host again, then retry.",
+            _("the films of the retraining set"),
+            _("others"),
+            _("Copy films.zip of that set to XRAY_RAY_DATA on the GPU host again, then retry."),
         )
 
 
@@ -78,9 +79,9 @@ def _on_host(job: Path) -> Path:
     path = Path(os.environ["XRAY_RAY_DATA"]) / name
     if not path.is_file():
         raise DataError(
-            f"{name} in the folder XRAY_RAY_DATA of the GPU host",
-            "none",
-            "Copy films.zip of the set there under that name, then retry.",
+            _("{name} in the folder XRAY_RAY_DATA of the GPU host", name=name),
+            _("none"),
+            _("Copy films.zip of the set there under that name, then retry."),
         )
     return path
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from model import champion as serving
 from model.bundle import CARD, Bundle, open_bundle, read_card, sha256_of
 from model.errors import BundleError, InputError
+from model.language import N_, _
 from model.tracking import BUNDLE, CHALLENGER, CHAMPION, NAME, finish
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-SHIPPED = "shipped with the program"
+SHIPPED = N_("shipped with the program")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def named(found: Sequence[Version], model_version: str) -> Version:
     for version in found:
         if version.model_version == model_version:
             return version
-    raise InputError("a version of the registry", repr(model_version), "Choose one of its list.")
+    raise InputError(
+        _("a version of the registry"), repr(model_version), _("Choose one of its list.")
+    )
 
 
 def register(

@@ -25,6 +25,8 @@ from model import version_comparison
 from model.access import Actor, require
 from model.bundle import CARD, Bundle, open_bundle, read_card, sha256_of
 from model.errors import BundleError, InputError, StoreError
+from model.language import N_, _
+from model.phrases import translated
 from model.registered import (
     Version,
     here,
@@ -48,7 +50,8 @@ __all__ = (
 PROMOTED, ROLLED_BACK = "model version promoted", "model version taken back"
 REPAIRED = "model version served"  # recorded later: the program died before it had been
 PAUSES = (5, 15, 30, 60)  # seconds between attempts to hand a bundle over
-SAFE = (
+NO_VERSION = N_("no version")
+SAFE = N_(
     "The training is finished and its bundle is safe in the folder of the job: retry the job, "
     "which only hands it over again."
 )
@@ -70,7 +73,7 @@ def hand_over(
                 return register(client, run_id, bundle, job_id, curves, CHALLENGER)
         except StoreError as error:
             if pause is None:
-                raise StoreError(error.expected, error.received, SAFE) from None
+                raise StoreError(error.expected, error.received, _(SAFE)) from None
             time.sleep(pause)
     raise AssertionError  # the last pause is None
 
@@ -125,9 +128,10 @@ def bundle_of(model_version: str) -> Path:
             fetched = fetch(client, version.run_id, Path(folder))
             if read_card(fetched / CARD) and sha256_of(fetched / CARD) != version.card_sha256:
                 raise BundleError(
-                    f"the card of {model_version} as it was registered", "another one",
-                    "This version cannot be used: train it again.",
-                )  # fmt: skip
+                    _("the card of {version} as it was registered", version=model_version),
+                    _("another one"),
+                    _("This version cannot be used: train it again."),
+                )
             return serving.materialise(fetched)
 
 
@@ -145,17 +149,17 @@ def promote(actor: Actor, model_version: str, expected: str, reason: str = "") -
     found = version_comparison.compare(serving.look().open(), new)
     if found.problems:
         raise InputError(
-            f"a version that was judged on the films on which {expected} was",
-            found.problems[0],
-            "Nothing has changed. Train it again with the locked test set, or choose another.",
+            _("a version that was judged on the films on which {expected} was", expected=expected),
+            translated(found.problems[0]),
+            _("Nothing has changed. Train it again with the locked test set, or choose another."),
         )
     assert found.sensitivity
     lower = -found.sensitivity.difference.value
     if found.needs_reason and not reason.strip():
         raise InputError(
-            "a reason, for it finds fewer of those with pneumonia",
-            f"none, and a sensitivity that is {100 * lower:.1f} points lower",
-            "Type why it is to be served nevertheless, or keep the version that is served.",
+            _("a reason, for it finds fewer of those with pneumonia"),
+            _("none, and a sensitivity that is {n:.1f} points lower", n=100 * lower),
+            _("Type why it is to be served nevertheless, or keep the version that is served."),
         )
     copy = replace(new, folder=serving.materialise(new.folder))
     with asked() as client:
@@ -174,9 +178,10 @@ def rollback(actor: Actor, model_version: str, expected: str, reason: str = "") 
     recorded = _recorded_card(model_version)
     if not was_served(model_version):
         raise InputError(
-            "a version that was served before", f"{model_version}, which was not",
-            "Promote it, which compares it first.",
-        )  # fmt: skip
+            _("a version that was served before"),
+            _("{version}, which was not", version=model_version),
+            _("Promote it, which compares it first."),
+        )
     folder = here(model_version, recorded or "") or bundle_of(model_version)
     copy = open_bundle(serving.materialise(folder))
     return _serve(actor, ROLLED_BACK, copy, expected, reason)
@@ -206,8 +211,8 @@ def _serve(
             undo()
         if isinstance(error, OSError):
             raise StoreError(
-                "a switch that can be written", error.strerror or type(error).__name__,
-                "Nothing has changed. Free some space on the server's disk, then try again.",
+                _("a switch that can be written"), error.strerror or type(error).__name__,
+                _("Nothing has changed. Free some space on the server's disk, then try again."),
             ) from None  # fmt: skip
         raise
     served = Version(0, copy.model_version, (CHAMPION,), since)
@@ -219,15 +224,18 @@ def _serve(
 def _check_free(model_version: str, expected: str) -> None:
     if serving.is_fixed():
         raise InputError(
-            "a server whose version is chosen here", "one where XRAY_BUNDLE says what is served",
-            "Start it without XRAY_BUNDLE to promote versions.",
-        )  # fmt: skip
+            _("a server whose version is chosen here"),
+            _("one where XRAY_BUNDLE says what is served"),
+            _("Start it without XRAY_BUNDLE to promote versions."),
+        )
     _check_expected(expected)
     if model_version != expected:
         return
     with contextlib.suppress(BundleError):
         serving.look().open()
-        raise InputError("another version", f"{model_version}", "It is the one that is served.")
+        raise InputError(
+            _("another version"), f"{model_version}", _("It is the one that is served.")
+        )
 
 
 def _check_expected(expected: str) -> None:
@@ -235,9 +243,9 @@ def _check_expected(expected: str) -> None:
     now = served_version()
     if now != expected:
         raise InputError(
-            f"that {expected or 'no version'} is still served, as you saw it",
-            f"{now or 'no version'}: somebody else was faster",
-            "Nothing has changed. Load the page anew, and look at the versions again.",
+            _("that {version} is still served, as you saw it", version=expected or _(NO_VERSION)),
+            _("{version}: somebody else was faster", version=now or _(NO_VERSION)),
+            _("Nothing has changed. Load the page anew, and look at the versions again."),
         )
 
 

@@ -21,6 +21,7 @@ from model import audit, manifest, store
 from model.access import Actor
 from model.config import settings
 from model.errors import DataError, StoreError
+from model.language import _
 from model.manifest import REVIEW, SUFFIXES, TEST, Entry, Manifest
 
 FILMS = "films.zip"
@@ -46,7 +47,9 @@ class Candidate:
 def folder_of(sha256: str) -> Path:
     """Where the set with this hash lies. Raises DataError for what is no hash."""
     if not re.fullmatch("[0-9a-f]{64}", sha256):  # it becomes a path
-        raise DataError("the SHA-256 of a retraining set", "something else", "Choose a set.")
+        raise DataError(
+            _("the SHA-256 of a retraining set"), _("something else"), _("Choose a set.")
+        )
     return _top() / sha256
 
 
@@ -90,7 +93,9 @@ def check(folder: Path) -> Manifest:
     Raises DataError when one is not, or when there is no such set.
     """
     if not folder.is_dir():
-        raise DataError("a retraining set that is there", "none with this hash", "Freeze it again.")
+        raise DataError(
+            _("a retraining set that is there"), _("none with this hash"), _("Freeze it again.")
+        )
     found = manifest.read(folder / manifest.FILE)
     wanted = {entry.path: entry.sha256 for entry in found.entries}
     wanted[manifest.FILE] = hashlib.sha256((folder / manifest.FILE).read_bytes()).hexdigest()
@@ -105,9 +110,9 @@ def check(folder: Path) -> Manifest:
         )
     if not whole or found.sha256 != folder.name:
         raise DataError(
-            "a retraining set as it was frozen",
-            "one whose files were changed or damaged since",
-            "Restore its folder from a backup, or freeze the set again.",
+            _("a retraining set as it was frozen"),
+            _("one whose files were changed or damaged since"),
+            _("Restore its folder from a backup, or freeze the set again."),
         )
     return found
 
@@ -218,7 +223,7 @@ def _disk() -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StoreError(
-            "a folder for retraining sets that can be written",
+            _("a folder for retraining sets that can be written"),
             reason,
-            "Nothing was frozen. Free some disk space or give the server the right to write.",
+            _("Nothing was frozen. Free some disk space or give the server the right to write."),
         ) from None

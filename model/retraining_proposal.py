@@ -13,12 +13,15 @@ from model.access import Actor, require
 from model.base_data import TEST, Labelled, Left
 from model.config import settings
 from model.errors import DataError, PneumoscopeError
+from model.language import N_, _
 from model.manifest import BASE, LABELS, REVIEW, SPLITS, TRAINING, VALIDATION, patient_key
 from model.near_duplicates import NUM_BITS, Fingerprint
 from model.retraining_files import Candidate
 from model.retraining_split import Together, champions_fold, same, validated
 
 Progress = Callable[[float], object]
+SAME = N_("The same picture as {file}, which is in as {label}.")
+NEARLY = N_("Nearly the same picture as {file}, which is in as {label}.")
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def _with_locked(
     data = settings().data
     if data is None or not (data / TEST).is_dir() or data.resolve() == base.resolve():
         return base, list(labelled)
-    reason = f"In {TEST}/: the test part is the locked test set of this server, not this one."
+    reason = _("In test/: the test part is the locked test set of this server, not this one.")
     lists.refused += [Left(film.name, reason) for film in labelled if film.part == TEST]
     locked = [film for film in base_data.find(data)[0] if film.part == TEST]
     return data, locked + [film for film in labelled if film.part != TEST]
@@ -167,7 +170,7 @@ def _once(films: Sequence[_Film], together: Together, lists: _Lists) -> list[_Fi
             continue
         kept.append(one)
         lists.duplicates += [
-            Left(film.name, f"The same picture as {one.name}, which is in as {one.label}.")
+            Left(film.name, _(SAME, file=one.name, label=one.label))
             for film in equal
             if film is not one
         ]
@@ -190,7 +193,7 @@ def _near(films: Sequence[_Film], together: Together, lists: _Lists) -> list[_Fi
             if films[k] is not one:
                 gone.add(k)
                 if one is not None:
-                    reason = f"Nearly the same picture as {one.name}, which is in as {one.label}."
+                    reason = _(NEARLY, file=one.name, label=one.label)
                     lists.duplicates.append(Left(films[k].name, reason))
     return [film for k, film in enumerate(films) if k not in gone]
 
@@ -205,8 +208,8 @@ def _one_label(equal: Sequence[_Film], lists: _Lists) -> _Film | None:
     approved = [film for film in equal if film.is_approved]
     if len({film.label for film in approved}) == 1:
         return approved[0]
-    said = ", ".join(f"{film.name} is {film.label}" for film in equal)
-    reason = f"The same picture under two labels: {said}."
+    said = ", ".join(_("{file} is {label}", file=film.name, label=film.label) for film in equal)
+    reason = _("The same picture under two labels: {said}.", said=said)
     lists.conflicts += [_left(film, reason) for film in equal]
     return None
 
@@ -241,13 +244,15 @@ def _problem(entries: Sequence[Candidate]) -> DataError | None:
         mine = [entry for entry in entries if entry.split != TEST]
         told = ", ".join(_told(mine, label) for label in LABELS)
         return DataError(
-            "X-rays of both labels, each of two children or more, to train and to choose on",
+            _("X-rays of both labels, each of two children or more, to train and to choose on"),
             told,
-            "Add X-rays. Those that were left out are listed with the reason.",
+            _("Add X-rays. Those that were left out are listed with the reason."),
         )
     if len(parts[TEST]) == 1:
         return DataError(
-            "a test part with both labels, or none", f"only {parts[TEST].pop()}", "Complete it."
+            _("a test part with both labels, or none"),
+            _("only {label}", label=parts[TEST].pop()),
+            _("Complete it."),
         )
     return None
 
@@ -255,4 +260,5 @@ def _problem(entries: Sequence[Candidate]) -> DataError | None:
 def _told(entries: Sequence[Candidate], label: str) -> str:
     own = [entry for entry in entries if entry.label == label]
     num_children = len({entry.patient for entry in own})
-    return f"{len(own)} {label} ({num_children} {'child' if num_children == 1 else 'children'})"
+    words = N_("{n} {label} (1 child)") if num_children == 1 else N_("{n} {label} ({m} children)")
+    return _(words, n=len(own), label=label, m=num_children)

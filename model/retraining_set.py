@@ -25,6 +25,7 @@ from model.adjudication import approve as approve
 from model.adjudication import since as since
 from model.base_data import TEST
 from model.errors import DataError, InputError
+from model.language import _
 from model.manifest import REVIEW, Manifest
 from model.retraining_files import Candidate
 from model.retraining_proposal import Progress, ignore
@@ -63,8 +64,10 @@ def freeze(
     require(actor, "admin")
     name = store.text(name.strip())
     if not 1 <= len(name) <= MAX_NAME:
-        received = f"{len(name)} characters" if name else "none"
-        raise InputError(f"a name of at most {MAX_NAME} characters", received, "Type a name.")
+        received = _("{n} characters", n=len(name)) if name else _("none")
+        raise InputError(
+            _("a name of at most {n} characters", n=MAX_NAME), received, _("Type a name.")
+        )
     if proposal.problem:
         raise proposal.problem
     read = _reader(actor, proposal)
@@ -114,9 +117,9 @@ def _reader(actor: Actor, proposal: Proposal) -> Callable[[Candidate], bytes]:
         data = there[one.name]() if one.name in there else b""
         if hashlib.sha256(data).hexdigest() != one.image_sha256:
             raise DataError(
-                "base data as they were looked at",
-                f"another {one.name}",
-                "Look again, then freeze.",
+                _("base data as they were looked at"),
+                _("another {name}", name=one.name),
+                _("Look again, then freeze."),
             )
         return base_data.small(xray.read(data, one.name), data)
 

@@ -4,8 +4,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+from model import champion
 from model.bundle import CARD, read_card
-from model.config import settings
 from model.errors import BundleError
 
 SHARE = 0.1  # of the children whose films are validated on
@@ -49,9 +49,9 @@ def same(keys: Sequence[tuple[Hashable, ...]]) -> list[list[int]]:
 
 
 def champions_fold() -> frozenset[str]:
-    """Children on whom the bundle of the settings was validated; none when nothing is known."""
+    """Children on whom the served version was validated; none when nothing is known."""
     try:
-        fold = read_card(settings().bundle / CARD).evaluations.get("validation")
+        fold = read_card(champion.served() / CARD).evaluations.get("validation")
     except BundleError:
         return frozenset()
     return frozenset(fold.patients) if fold else frozenset()

@@ -16,6 +16,7 @@ from model.bundle import CARD
 from model.config import settings
 from model.errors import InputError, StoreError
 from model.job_host import BUNDLE, ENDED, SUCCEEDED
+from model.language import _
 
 SET, JOB, VERSION, UPLOAD = KINDS = ("retraining set", "job", "version", "upload")
 _FOLDERS = {SET: "retraining", JOB: "jobs", VERSION: champion.VERSIONS, UPLOAD: "uploads"}
@@ -50,12 +51,14 @@ def delete(actor: Actor, kind: str, name: str, reason: str) -> None:
     """
     reason = store.text(reason).strip()
     if not reason:
-        raise InputError("a reason for the deletion", "none", "Type why it is deleted.")
+        raise InputError(_("a reason for the deletion"), _("none"), _("Type why it is deleted."))
     found = {(item.kind, item.name): item for item in items(actor)}.get((kind, name))
     if found is None:
-        raise InputError("something that is kept", "another name", "Choose it from the list.")
+        raise InputError(
+            _("something that is kept"), _("another name"), _("Choose it from the list.")
+        )
     if found.needed:
-        raise InputError("something that nothing needs", found.needed, "Nothing was deleted.")
+        raise InputError(_("something that nothing needs"), found.needed, _("Nothing was deleted."))
     path = settings().home / _FOLDERS[kind] / name
     audit.record(
         actor.name, f"{kind} deleted", subject=name, reason=reason, num_bytes=found.num_bytes
@@ -66,9 +69,9 @@ def delete(actor: Actor, kind: str, name: str, reason: str) -> None:
             shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
     except OSError as error:
         raise StoreError(
-            "a folder of runtime data that can be changed",
+            _("a folder of runtime data that can be changed"),
             error.strerror or type(error).__name__,
-            "Correct the rights of the folder on the server, then delete it again.",
+            _("Correct the rights of the folder on the server, then delete it again."),
         ) from None
 
 
@@ -85,17 +88,17 @@ def _needed(actor: Actor) -> dict[tuple[str, str], str]:
     served = champion.look()
     for job in jobs.jobs(actor):
         if job.state not in ENDED:
-            needed[SET, job.spec.set_sha256] = f"job {job.id} trains with it"
-            needed[JOB, job.id] = "it has not ended"
+            needed[SET, job.spec.set_sha256] = _("job {id} trains with it", id=job.id)
+            needed[JOB, job.id] = _("it has not ended")
         elif job.state != SUCCEEDED and (_folder(JOB) / job.id / BUNDLE / CARD).exists():
-            needed[JOB, job.id] = "it holds a finished network that the registry does not have"
+            needed[JOB, job.id] = _("it holds a finished network that the registry does not have")
         elif served.model_version and job.model_version == served.model_version:
-            needed[SET, job.spec.set_sha256] = "the version that is served was trained with it"
+            needed[SET, job.spec.set_sha256] = _("the version that is served was trained with it")
     if served.previous:
-        needed[VERSION, champion.folder_of(served.previous).name] = (
+        needed[VERSION, champion.folder_of(served.previous).name] = _(
             "it was served before, and is gone back to while the registry does not answer"
         )
-    needed[VERSION, served.folder.name] = "it is served"
+    needed[VERSION, served.folder.name] = _("it is served")
     return needed
 
 

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 
 from model import kept_images, reviews, worklists
 from model.access import Actor
+from model.language import N_
 from model.prediction import check_range
 from model.reviews import PNEUMONIA, Review
 
 # In the order of the queue.
-UNFINISHED = "your verdict is missing"  # a blinded label was stored and no more
-READERS = "readers disagree"
-MODEL = "model and reader disagree"
-REFUSED = "refused by the gate"
-UNCERTAIN = "near the threshold"
-CONTROL = "control"
+UNFINISHED = N_("your verdict is missing")  # a blinded label was stored and no more
+READERS = N_("readers disagree")
+MODEL = N_("model and reader disagree")
+REFUSED = N_("refused by the gate")
+UNCERTAIN = N_("near the threshold")
+CONTROL = N_("control")
 REASONS = (UNFINISHED, READERS, MODEL, REFUSED, UNCERTAIN, CONTROL)
 CONTROL_SHARE = 0.05  # of the images that nobody has reviewed
 

@@ -24,14 +24,15 @@ from sqlalchemy.engine import Connection, Row
 from model import audit, kept_images, store
 from model.access import Actor, may, require
 from model.errors import InputError, PneumoscopeError
+from model.language import N_, _
 from model.tables import reviews
 from model.xray import XRay
 
-PNEUMONIA = ("bacterial", "viral", "unspecified pneumonia")
-LABELS = ("normal", *PNEUMONIA, "other finding", "unusable image")
-CONFIDENCES = ("unsure", "fairly sure", "sure")
-VERDICTS = ("agree", "disagree")
-HEATMAPS = ("right", "partly", "wrong place", "no opinion")
+PNEUMONIA = (N_("bacterial"), N_("viral"), N_("unspecified pneumonia"))
+LABELS = (N_("normal"), *PNEUMONIA, N_("other finding"), N_("unusable image"))
+CONFIDENCES = (N_("unsure"), N_("fairly sure"), N_("sure"))
+VERDICTS = (N_("agree"), N_("disagree"))
+HEATMAPS = (N_("right"), N_("partly"), N_("wrong place"), N_("no opinion"))
 GATES = ("accepted", "unusual", "refused")
 MAX_COMMENT = 4000  # characters
 MAX_REGIONS, MAX_POINTS = 50, 500
@@ -107,7 +108,7 @@ def add(actor: Actor, review: Review, client_key: str, xray: XRay | None = None)
     """
     require(actor, "clinician")
     if xray is not None and xray.sha256 != review.image_sha256:
-        raise InputError("the film of the review", "another film", "Report this as a bug.")
+        raise InputError(_("the film of the review"), _("another film"), _("Report this as a bug."))
     _check(review)
     with store.writing() as connection:
         row = connection.execute(reviews.select().where(reviews.c.client_key == client_key)).first()
@@ -151,7 +152,7 @@ def export(actor: Actor, kind: str) -> str:
     """
     require(actor, "clinician")
     if kind not in ("csv", "jsonl"):
-        raise InputError("csv or jsonl", repr(kind), "Choose one of the two.")
+        raise InputError(_("csv or jsonl"), repr(kind), _("Choose one of the two."))
     chosen = reviews.select().order_by(reviews.c.id)
     if not may(actor, "admin"):
         chosen = chosen.where(reviews.c.reader == actor.name)
@@ -187,20 +188,24 @@ def _fitted(connection: Connection, actor: Actor, review: Review) -> Review:
     if review.corrects is not None:
         old = earlier.get(review.corrects)
         if old is None or review.corrects in replaced:
-            received = "one that was corrected already" if old else "another one"
-            raise InputError("your own last review of this image", received, "Open the case again.")
+            received = _("one that was corrected already") if old else _("another one")
+            raise InputError(
+                _("your own last review of this image"), received, _("Open the case again.")
+            )
         blinded, blind_label = bool(old.blinded), old.blind_label
     elif any(row.model_version == review.model_version for row in rows):
         raise InputError(
-            "one review of each reader for an image and a model version",
-            "a second one",
-            "Open the case again and correct the first.",
+            _("one review of each reader for an image and a model version"),
+            _("a second one"),
+            _("Open the case again and correct the first."),
         )
     if blinded and review.corrects is None:
         if review.verdict or review.heatmap != "no opinion":
-            raise _unfit("a label without a verdict while the model is hidden", "a verdict")
+            raise _unfit(_("a label without a verdict while the model is hidden"), _("a verdict"))
     elif bool(review.verdict) != (review.probability is not None):
-        raise _unfit("a verdict where the model gave a probability, and only there", "no such")
+        raise _unfit(
+            _("a verdict where the model gave a probability, and only there"), _("no such")
+        )
     return replace(
         review,
         comment=store.text(review.comment),
@@ -232,29 +237,36 @@ def _review(row: "Row[Any]") -> Review:
 
 def _check(review: Review) -> None:
     for name, value, allowed in (
-        ("label", review.label, LABELS),
-        ("confidence", review.confidence, CONFIDENCES),
-        ("verdict", review.verdict, ("", *VERDICTS)),
-        ("opinion on the heatmap", review.heatmap, HEATMAPS),
-        ("gate status", review.gate_status, GATES),
+        (N_("label"), review.label, LABELS),
+        (N_("confidence"), review.confidence, CONFIDENCES),
+        (N_("verdict"), review.verdict, ("", *VERDICTS)),
+        (N_("opinion on the heatmap"), review.heatmap, HEATMAPS),
+        (N_("gate status"), review.gate_status, GATES),
     ):
         if value not in allowed:
-            raise _unfit(f"a {name} among {', '.join(filter(None, allowed))}", repr(value))
-    for name, number in (("threshold", review.threshold), ("probability", review.probability)):
+            choices = ", ".join(_(one) for one in allowed if one)
+            raise _unfit(_("a {name} among {choices}", name=_(name), choices=choices), repr(value))
+    for name, number in (
+        (N_("threshold"), review.threshold),
+        (N_("probability"), review.probability),
+    ):
         if number is not None and not 0 <= number <= 1:
-            raise _unfit(f"a {name} between 0 and 1", str(number))
-    for name, sha256 in (("image", review.image_sha256), ("heatmap", review.heatmap_sha256)):
+            raise _unfit(_("a {name} between 0 and 1", name=_(name)), str(number))
+    for name, sha256 in (
+        (N_("image"), review.image_sha256),
+        (N_("heatmap"), review.heatmap_sha256),
+    ):
         if not re.fullmatch("[0-9a-f]{64}", sha256) and (name == "image" or sha256):
-            raise _unfit(f"the SHA-256 of the {name}", "something else")
+            raise _unfit(_("the SHA-256 of the {name}", name=_(name)), _("something else"))
     if len(review.comment) > MAX_COMMENT:
-        received = f"{len(review.comment)} characters"
-        raise _unfit(f"a comment of at most {MAX_COMMENT} characters", received)
+        received = _("{n} characters", n=len(review.comment))
+        raise _unfit(_("a comment of at most {n} characters", n=MAX_COMMENT), received)
     _check_regions(review.regions)
 
 
 def _check_regions(regions: tuple[Region, ...]) -> None:
     if len(regions) > MAX_REGIONS:
-        raise _unfit(f"at most {MAX_REGIONS} regions", str(len(regions)))
+        raise _unfit(_("at most {n} regions", n=MAX_REGIONS), str(len(regions)))
     for region in regions:
         inside = all(
             math.isfinite(value) and 0 <= value <= 1 for point in region.points for value in point
@@ -266,8 +278,8 @@ def _check_regions(regions: tuple[Region, ...]) -> None:
         else:
             fits = region.kind == "outline" and 3 <= len(region.points) <= MAX_POINTS
         if not (inside and fits):
-            raise _unfit("boxes and outlines within the film", "another region")
+            raise _unfit(_("boxes and outlines within the film"), _("another region"))
 
 
 def _unfit(expected: str, received: str) -> InputError:
-    return InputError(expected, received, "Correct the review, then send it again.")
+    return InputError(expected, received, _("Correct the review, then send it again."))

@@ -24,27 +24,36 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from model.config import settings
 from model.errors import ConfigError, StoreError
+from model.language import N_, _
 
 REVISION = "0005"  # the newest of model/migrations/versions
 BUSY_SECONDS = 15  # how long a writer waits for another
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _LOCK = 0x70_6E_65_75  # the advisory lock that makes PostgreSQL's writers wait
 
-_NOTHING_STORED = "Nothing was stored."
+_NOTHING_STORED = N_("Nothing was stored.")
+_BUSY = N_("it is busy with another writer"), N_("Try again in a minute.")
+_FULL = N_("its disk is full"), N_("Free some space on the server's disk, then try again.")
+_READ_ONLY = N_("it cannot be written"), N_("Give the server the right to write to it.")
+_DAMAGED = N_("it is damaged"), N_("Restore it from a backup.")
 # Part of what SQLite or PostgreSQL says, what it means, what to do.
 _FAULTS = (
-    ("is locked", "it is busy with another writer", "Try again in a minute."),
-    ("lock timeout", "it is busy with another writer", "Try again in a minute."),
-    ("is full", "its disk is full", "Free some space on the server's disk, then try again."),
-    ("No space left", "its disk is full", "Free some space on the server's disk, then try again."),
-    ("readonly", "it cannot be written", "Give the server the right to write to it."),
-    ("read-only", "it cannot be written", "Give the server the right to write to it."),
-    ("unable to open", "it cannot be opened", "Check XRAY_HOME and its rights on the server."),
-    ("malformed", "it is damaged", "Restore it from a backup."),
-    ("not a database", "it is damaged", "Restore it from a backup."),
-    ("append-only", "a change of what was recorded", "Add a new record instead."),
+    ("is locked", *_BUSY),
+    ("lock timeout", *_BUSY),
+    ("is full", *_FULL),
+    ("No space left", *_FULL),
+    ("readonly", *_READ_ONLY),
+    ("read-only", *_READ_ONLY),
+    (
+        "unable to open",
+        N_("it cannot be opened"),
+        N_("Check XRAY_HOME and its rights on the server."),
+    ),
+    ("malformed", *_DAMAGED),
+    ("not a database", *_DAMAGED),
+    ("append-only", N_("a change of what was recorded"), N_("Add a new record instead.")),
 )
-_GONE = "Check on the server that the database runs and that XRAY_DATABASE_URL is right."
+_GONE = N_("Check on the server that the database runs and that XRAY_DATABASE_URL is right.")
 
 
 @dataclass(frozen=True)
@@ -109,20 +118,22 @@ def close() -> None:
 
 
 def _url() -> URL:
-    wanted = "a database URL such as postgresql://user:password@host/name"
+    wanted = _("a database URL such as postgresql://user:password@host/name")
     given = settings().database_url
     if not given:
         return URL.create("sqlite", database=str(settings().home / "pneumoscope.sqlite"))
     try:
         url = make_url(given)
     except sa.exc.ArgumentError:
-        raise ConfigError(wanted, "something else", "Correct XRAY_DATABASE_URL.") from None
+        raise ConfigError(wanted, _("something else"), _("Correct XRAY_DATABASE_URL.")) from None
     backend = url.drivername.split("+")[0]
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and url.database:
         return url.set(drivername="sqlite")
-    raise ConfigError(wanted, f"one of {backend}", "Correct XRAY_DATABASE_URL.")
+    raise ConfigError(
+        wanted, _("one of {backend}", backend=backend), _("Correct XRAY_DATABASE_URL.")
+    )
 
 
 def _database() -> _Database:
@@ -134,9 +145,9 @@ def _database() -> _Database:
             database = _databases[url] = _open(url)
     if database.file and _identity(database.file) != database.identity:
         raise StoreError(
-            "the database that this program had opened",
-            "another one in its place, or none",
-            f"{_NOTHING_STORED} Put it back from a backup, then start the program again.",
+            _("the database that this program had opened"),
+            _("another one in its place, or none"),
+            _("Nothing was stored. Put it back from a backup, then start the program again."),
         )
     return database
 
@@ -152,7 +163,9 @@ def _open(url: URL) -> _Database:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise StoreError("a folder for runtime data", reason, "Set XRAY_HOME to one.") from None
+        raise StoreError(
+            _("a folder for runtime data"), reason, _("Set XRAY_HOME to one.")
+        ) from None
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
@@ -223,9 +236,9 @@ def upgrade(connection: Connection, found: str | None, wanted: str = REVISION) -
     script = ScriptDirectory(str(MIGRATIONS))
     if found not in (None, *(step.revision for step in script.walk_revisions())):
         raise StoreError(
-            f"a database of revision {REVISION} or earlier",
-            f"revision {found}",
-            "A newer version of this program has made it: use that one.",
+            _("a database of revision {n} or earlier", n=REVISION),
+            _("revision {found}", found=found),
+            _("A newer version of this program has made it: use that one."),
         )
     steps = EnvironmentContext(
         Config(), script, fn=lambda revision, _: script._upgrade_revs(wanted, revision)
@@ -243,12 +256,14 @@ def _said_plainly() -> Iterator[None]:
     except sa.exc.SQLAlchemyError as error:
         said = str(getattr(error, "orig", None) or error)
         lost = isinstance(error, (sa.exc.OperationalError, sa.exc.TimeoutError))
-        other = ("it does not answer", _GONE)
+        other = (N_("it does not answer"), _GONE)
         if not lost:
-            other = (f"a fault ({type(error).__name__})", "Report this as a bug.")
+            other = (_("a fault ({kind})", kind=type(error).__name__), N_("Report this as a bug."))
         known = (fault[1:] for fault in _FAULTS if fault[0] in said)
         received, todo = next(known, other)
-        problem = StoreError("a database that works", received, f"{_NOTHING_STORED} {todo}")
+        problem = StoreError(
+            _("a database that works"), _(received), f"{_(_NOTHING_STORED)} {_(todo)}"
+        )
     else:
         return
     raise problem from None

@@ -20,6 +20,7 @@ from model import metrics
 from model.bundle import Bundle
 from model.config import settings
 from model.errors import StoreError
+from model.language import _
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,10 +34,11 @@ _MAX_VALUE = 6000  # characters of a parameter
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_CONFIGURE_LOGGING": "0",
-    # A server that is down is said to be so within seconds, not after minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    # A page that asks a server that is away says so within seconds, not after minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",
 }
+_PATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +51,9 @@ def asked() -> Iterator["MlflowClient"]:
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
-        raise StoreError("the package mlflow", "none", "Run `pip install mlflow`.") from None
+        raise StoreError(
+            _("the package mlflow"), _("none"), _("Run `pip install mlflow`.")
+        ) from None
     try:
         yield _client(_address())
     except (MlflowException, SQLAlchemyError, OSError) as error:
@@ -64,17 +68,21 @@ def _received(error: Exception) -> tuple[str, str]:
     """What happened and what to do. MLflow's own words hold addresses and paths: not shown."""
     said = str(error).lower()
     if "disk is full" in said or "no space left" in said:
-        return "its disk is full", "Free some space there, then try again."
+        return _("its disk is full"), _("Free some space there, then try again.")
     if getattr(error, "error_code", "") in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-        return "it refuses the sign-in", "Correct the name and password for MLflow on the server."
+        todo = _("Correct the name and password for MLflow on the server.")
+        return _("it refuses the sign-in"), todo
     if settings().mlflow_url:
         return (
-            "none that can be used",
-            "Readings go on. Check on the server that MLflow runs and that XRAY_MLFLOW_URL is "
-            "right, then try again.",
+            _("none that can be used"),
+            _(
+                "Readings go on. Check on the server that MLflow runs and that XRAY_MLFLOW_URL is "
+                "right, then try again."
+            ),
         )
     code = getattr(error, "error_code", type(error).__name__)
-    return f"a fault ({code})", "Check the folder of runtime data and its rights, then try again."
+    todo = _("Check the folder of runtime data and its rights, then try again.")
+    return _("a fault ({kind})", kind=code), todo
 
 
 def _address() -> str:
@@ -99,14 +107,24 @@ def _client(address: str) -> "MlflowClient":
     return MlflowClient(address, address)
 
 
-def start_run(job_id: str, params: Mapping[str, Any]) -> str:
-    """A new run; its id, or "" while MLflow is down, which ends no training."""
+def be_patient() -> None:
+    """From now on this process, in which nobody waits for a page, gives MLflow more time."""
+    os.environ.update(_PATIENT)
+
+
+def start_run(job_id: str, params: Mapping[str, Any], run_id: str = "") -> str:
+    """A run of a training that begins, or of one that goes on, whose `run_id` is given.
+
+    Returns its id, or `run_id` while MLflow is down, which ends no training.
+    """
     try:
         with asked() as client:
-            return _create(client, job_id, params)
+            if not run_id:
+                return _create(client, job_id, params)
+            client.update_run(run_id, status="RUNNING")
     except Exception as error:
         _log.warning("This training is not tracked from its start: %s", error)
-        return ""
+    return run_id
 
 
 def log_epoch(run_id: str, line: Mapping[str, Any]) -> None:
@@ -125,12 +143,16 @@ def log_epoch(run_id: str, line: Mapping[str, Any]) -> None:
 
 
 def end_run(run_id: str, status: str) -> None:
-    """Marks a run that leaves no bundle as "FAILED" or "KILLED", if MLflow answers."""
+    """Marks a run that leaves no bundle as "FAILED" or "KILLED", if MLflow answers.
+
+    One that has ended stays as it is: a training may be killed after its version was taken.
+    """
     if not run_id:
         return
     try:
         with asked() as client:
-            client.set_terminated(run_id, status)
+            if client.get_run(run_id).info.status == "RUNNING":
+                client.set_terminated(run_id, status)
     except Exception as error:
         _log.warning("The end of a training is not tracked: %s", error)
 

@@ -22,6 +22,7 @@ from sqlalchemy.engine import Connection, Row
 from model import audit, store
 from model.access import Actor, require
 from model.errors import InputError
+from model.language import _
 from model.prediction import Decision, Gate, Prediction, decide
 from model.reviews import harmless
 from model.tables import readings, worklist_files, worklists
@@ -84,9 +85,11 @@ def create(actor: Actor, name: str, files: Sequence[str]) -> int:
     require(actor, "clinician")
     name = store.text(name).strip()
     if not 1 <= len(name) <= MAX_NAME:
-        raise InputError(f"a name of 1 to {MAX_NAME} characters", "another", "Correct the name.")
+        raise InputError(
+            _("a name of 1 to {n} characters", n=MAX_NAME), _("another"), _("Correct the name.")
+        )
     if not 1 <= len(files) <= MAX_FILES:
-        raise InputError(f"1 to {MAX_FILES} files", str(len(files)), "Divide the list.")
+        raise InputError(_("1 to {n} files", n=MAX_FILES), str(len(files)), _("Divide the list."))
     with store.writing() as connection:
         values = {"owner": actor.name, "name": name, "created": store.now()}
         new = worklists.insert().values(**values).returning(worklists.c.id)
@@ -137,6 +140,17 @@ def files(actor: Actor, worklist_id: int) -> list[File]:
     ]
 
 
+def pending(actor: Actor, worklist_id: int) -> list[int]:
+    """The positions of the files of the actor's own list that are not read yet."""
+    require(actor, "clinician")
+    chosen = sa.select(worklist_files.c.position).where(
+        worklist_files.c.worklist_id == worklist_id, worklist_files.c.state == "pending"
+    )
+    with store.reading() as connection:
+        _check_owner(connection, actor, worklist_id)
+        return list(connection.execute(chosen.order_by(worklist_files.c.position)).scalars())
+
+
 def save_readings(actor: Actor, worklist_id: int, said: dict[int, Reading | str]) -> None:
     """What became of the files at these positions: a reading, or why there is none. All or nothing.
 
@@ -165,7 +179,7 @@ def export(actor: Actor, worklist_id: int, kind: str, threshold: float, band: fl
     A cell that a spreadsheet would take for a formula gets an apostrophe before it in the CSV.
     """
     if kind not in ("csv", "json"):
-        raise InputError("csv or json", repr(kind), "Choose one of the two.")
+        raise InputError(_("csv or json"), repr(kind), _("Choose one of the two."))
     records = [_record(file, threshold, band) for file in files(actor, worklist_id)]
     audit.record(
         actor.name, "worklist exported", str(worklist_id), kind=kind, num_records=len(records)
@@ -243,4 +257,6 @@ def _reading(row: "Row[Any]") -> Reading:
 def _check_owner(connection: Connection, actor: Actor, worklist_id: int) -> None:
     row = connection.execute(worklists.select().where(worklists.c.id == worklist_id)).first()
     if row is None or row.owner != actor.name:
-        raise InputError("a worklist of yours", "another one", "Choose one from your lists.")
+        raise InputError(
+            _("a worklist of yours"), _("another one"), _("Choose one from your lists.")
+        )

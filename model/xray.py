@@ -28,8 +28,11 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from model.config import settings
 from model.errors import TooLarge, XRayError
+from model.language import N_, _
 
-_WANTED = "a JPEG, PNG or DICOM X-ray"
+_WANTED = N_("a JPEG, PNG or DICOM X-ray")
+_CHOOSE = N_("Choose the file of the X-ray itself.")
+SEVERAL = N_("The first of several pages.")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*")
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # sizes of the second header
@@ -39,25 +42,25 @@ _PHOTOMETRIC = 0x0106  # TIFF tag; 0 is WhiteIsZero
 
 # (pattern at the start of the file, what it is, what to do)
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
-    (rb"(?s).{0,1000}%PDF-", "a PDF document", "Export the image from the PDF first."),
-    (rb"PK[\3\5\7]|Rar!|7z\xbc\xaf|\x1f\x8b", "a ZIP or other archive", "Unpack it first."),
-    (rb"GIF8", "a GIF, which may be animated", "Save the X-ray as PNG, JPEG or DICOM."),
-    (rb"(?s).{4}ftyp(hei|hev|mif|avi)", "a HEIC or AVIF photo", "Save it as JPEG or PNG."),
+    (rb"(?s).{0,1000}%PDF-", N_("a PDF document"), N_("Export the image from the PDF first.")),
+    (rb"PK[\3\5\7]|Rar!|7z\xbc\xaf|\x1f\x8b", N_("a ZIP or other archive"), N_("Unpack it first.")),
+    (rb"GIF8", N_("a GIF, which may be animated"), N_("Save the X-ray as PNG, JPEG or DICOM.")),
+    (rb"(?s).{4}ftyp(hei|hev|mif|avi)", N_("a HEIC or AVIF photo"), N_("Save it as JPEG or PNG.")),
     (
         rb"(?s).{4}(ftyp|moov|mdat)|RIFF.{4}AVI |\x1aE\xdf\xa3|\0\0\1[\xb3\xba]",
-        "a video",
-        "Export one frame as PNG.",
+        N_("a video"),
+        N_("Export one frame as PNG."),
     ),
-    (rb"\0\0\0\x0cjP  |\xffO\xffQ", "a JPEG 2000 file", "Save it as PNG or DICOM."),
+    (rb"\0\0\0\x0cjP  |\xffO\xffQ", N_("a JPEG 2000 file"), N_("Save it as PNG or DICOM.")),
     (
         rb"(\xef\xbb\xbf)?\s*<(!doctype html|html)",
-        "an HTML page",
-        "Save the image itself, not the page.",
+        N_("an HTML page"),
+        N_("Save the image itself, not the page."),
     ),
     (
         rb"(\xef\xbb\xbf)?\s*<(\?xml|svg)",
-        "an XML or SVG document",
-        "Choose the file of the X-ray itself.",
+        N_("an XML or SVG document"),
+        _CHOOSE,
     ),
 )
 
@@ -73,7 +76,7 @@ class XRay:
     colourfulness: mean over the pixels of (largest - smallest channel) / 255, after an even tint
         has been taken out. Grey files: 0. A film saved as RGB or photographed by phone in warm or
         cold light: below 0.03. Colour photographs and screenshots of them: 0.1 to 0.5.
-    notes: sentences for the reader of the image, for example "First of 12 frames."
+    notes: sentences for the reader of the image, in English, for example "First of 12 frames."
     modality, view, age_years, pixel_spacing_mm: DICOM only. Two-letter code; PA, AP, ...; at most
         90; (between rows, between columns).
     """
@@ -110,9 +113,9 @@ def read(data: bytes, name: str = "") -> XRay:
     label = _label(name, len(data))
     if len(data) > settings().max_file_bytes:
         raise TooLarge(
-            f"a file of at most {_size(settings().max_file_bytes)}",
-            f"a file that is larger{label}",
-            "Export a single image, or the same one compressed.",
+            _("a file of at most {size}", size=_size(settings().max_file_bytes)),
+            _("a file that is larger{label}", label=label),
+            _("Export a single image, or the same one compressed."),
         )
     kind = _kind(data, label)
     xray = None
@@ -126,9 +129,13 @@ def read(data: bytes, name: str = "") -> XRay:
             raise
     if xray is None:  # raised here, not above: the decoder's own error may quote the file
         raise XRayError(
-            f"a complete {kind} file",
-            f"a {kind} file that is damaged, cut short or of a rare variant{label}",
-            "Copy or export the X-ray again, if need be as PNG.",
+            _("a complete {kind} file", kind=kind),
+            _(
+                "a {kind} file that is damaged, cut short or of a rare variant{label}",
+                kind=kind,
+                label=label,
+            ),
+            _("Copy or export the X-ray again, if need be as PNG."),
         )
     xray.pixels.setflags(write=False)
     return xray
@@ -138,7 +145,7 @@ def _size(num_bytes: int) -> str:
     for unit, limit in (("MB", 1e6), ("KB", 1e3)):
         if num_bytes >= limit:
             return f"{num_bytes / limit:.1f} {unit}"
-    return f"{num_bytes} bytes"
+    return _("{n} bytes", n=num_bytes)
 
 
 def _label(name: str, num_bytes: int) -> str:
@@ -163,17 +170,17 @@ def _kind(data: bytes, label: str) -> str:
         return "WebP"
     for pattern, what, todo in _FOREIGN:
         if re.match(pattern, data[:4096], re.IGNORECASE):
-            raise XRayError(_WANTED, what + label, todo)
+            raise XRayError(_(_WANTED), _(what) + label, _(todo))
     # DICOM without preamble: a data set that begins in group 0002 or 0008, in any encoding.
     if re.match(rb"[\2\x08]\0.\0([A-Z]{2}|.\0\0\0)|\0\x08\0.[A-Z]{2}", data, re.DOTALL):
         return "DICOM"
     if not data:
-        what = "an empty file"
+        what = _("an empty file")
     elif re.search(rb"[\0-\x08\x0e-\x1f]", data[:4096]):
-        what = "a file of unknown type"
+        what = _("a file of unknown type")
     else:
-        what = "a text document"
-    raise XRayError(_WANTED, what + label, "Choose the file of the X-ray itself.")
+        what = _("a text document")
+    raise XRayError(_(_WANTED), what + label, _(_CHOOSE))
 
 
 def _read_dicom(data: bytes, name: str, label: str) -> XRay:
@@ -206,7 +213,7 @@ def _read(data: bytes, kind: str, name: str, label: str) -> XRay:
         raise EOFError("the end of the JPEG is missing")
     pixels, colourfulness = _to_grey(values)
     pixels = np.ascontiguousarray(_turn(pixels, opened.orientation))
-    notes = ("The first of several pages.",) if several else ()
+    notes = (SEVERAL,) if several else ()
     digest = hashlib.sha256(data).hexdigest()
     return XRay(pixels, _window(pixels), kind, name, digest, len(data), colourfulness, notes)
 
@@ -214,9 +221,15 @@ def _read(data: bytes, kind: str, name: str, label: str) -> XRay:
 def _check_pixels(size: tuple[int, int], kind: str, label: str) -> None:
     if size[0] * size[1] > settings().max_pixels:
         raise TooLarge(
-            f"an image of at most {settings().max_pixels / 1e6:g} million pixels",
-            f"a {kind} of {size[0]} x {size[1]} pixels{label}",
-            "Export it at a smaller size.",
+            _("an image of at most {n:g} million pixels", n=settings().max_pixels / 1e6),
+            _(
+                "a {kind} of {width} x {height} pixels{label}",
+                kind=kind,
+                width=size[0],
+                height=size[1],
+                label=label,
+            ),
+            _("Export it at a smaller size."),
         )
 
 
@@ -264,7 +277,7 @@ def _open_tiff(data: bytes, kind: str, label: str) -> _Opened:
     (start,) = struct.unpack_from(order + "I", data, 4)
     (num_tags,) = struct.unpack_from(order + "H", data, start)
     for i in range(num_tags):
-        _, code, count = struct.unpack_from(order + "HHI", data, start + 2 + 12 * i)
+        _number, code, count = struct.unpack_from(order + "HHI", data, start + 2 + 12 * i)
         if code not in (1, 2, 6, 7) and count > 2**17:  # 1, 2, 6, 7 are bytes
             raise ValueError("a TIFF tag is too long")
     return _Opened(_Tiff(BytesIO(data)))  # Pillow turns a TIFF by itself
@@ -301,7 +314,7 @@ class _Tiff(TiffImageFile):
 def _jpeg_core(data: bytes) -> tuple[bytes, bytes]:
     """(the JPEG without comments and metadata, its EXIF). Markers: ISO/IEC 10918-1 B.1.1.2."""
     kept, exif, position = [data[:2]], b"", 2
-    for _ in range(10_000):
+    for _segment in range(10_000):
         position = data.index(b"\xff", position)
         marker = data[position + 1]
         if marker == 0xDA:  # start of scan
@@ -356,7 +369,7 @@ def _orientation(exif: bytes) -> int:
         (start,) = struct.unpack_from(order + "I", tiff, 4)
         (num_tags,) = struct.unpack_from(order + "H", tiff, start)
         for i in range(num_tags):
-            tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, start + 2 + 12 * i)
+            tag, _type, _count, value = struct.unpack_from(order + "HHIH", tiff, start + 2 + 12 * i)
             if tag == _ORIENTATION:
                 return value if 1 <= value <= 8 else 1
     except struct.error:
@@ -472,4 +485,8 @@ def _is_patched(core: bytes, values: np.ndarray) -> bool:
 
 
 def _animated(kind: str, label: str) -> XRayError:
-    return XRayError("a still image", f"an animated {kind}{label}", "Save one frame as PNG.")
+    return XRayError(
+        _("a still image"),
+        _("an animated {kind}{label}", kind=kind, label=label),
+        _("Save one frame as PNG."),
+    )

@@ -7,28 +7,36 @@ import streamlit as st
 from model.access import may
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.phrases import translated
 from pages.shared import auth, decision, film, frame, services
 from pages.shared.drawing import plain
 from pages.shared.services import Reading
 
 KEPT = 8  # readings a session holds; the oldest is let go
-REVIEW = "Review this film"
+REVIEW = N_("Review this film")
+GATE, OVERRULED = N_("gate: {status}"), N_("gate: {status}, overruled")
 EARLIER = N_(
     "Read by version {version}. Another version is served by now: all figures here are of the one "
     "that has read the film."
 )
+WHAT_COMES = N_(
+    "You will see the film, where the classifier found evidence for pneumonia, its "
+    "probability, and what a decision at your threshold means."
+)
+LOADING = N_("The classifier is loading. This happens once, after the server's start.")
 AGAIN = N_("Read it again with the version that is served")
 
 
 def page() -> None:
     """Lays the page out; everything that depends on the threshold is in `decision.panel`."""
+    frame.heading(_("Read an X-ray"))
     inbox, strip = st.columns([2, 3], vertical_alignment="center")
     with inbox:
         uploads = st.file_uploader(
-            "Drop chest X-rays here: JPEG, PNG, TIFF, BMP, WebP or DICOM",
+            _("Drop chest X-rays here: JPEG, PNG, TIFF, BMP, WebP or DICOM"),
             accept_multiple_files=True,
             key="read.upload",
-            help="Files stay in this session's memory and are gone when you close the page.",
+            help=_("Files stay in this session's memory and are gone when you close the page."),
         )
     _take_in(uploads)
     with strip:
@@ -37,9 +45,8 @@ def page() -> None:
     reading = _readings().get(st.session_state.get("read.shown", ""))
     if reading is None:
         st.html(
-            '<div class="empty-film"><p>Drop an X-ray above or choose a sample.</p>'
-            "<p>You will see the film, where the classifier found evidence for pneumonia, its "
-            "probability, and what a decision at your threshold means.</p></div>"
+            f'<div class="empty-film"><p>{_("Drop an X-ray above or choose a sample.")}</p>'
+            f"<p>{_(WHAT_COMES)}</p></div>"
         )
     else:
         _show(reading)
@@ -82,15 +89,15 @@ def _take_in(uploads: list) -> None:
 
 def _samples() -> None:
     """A strip of thumbnails: a click reads the sample like an upload."""
-    st.caption("Samples: synthetic films, made by a program")
+    st.caption(_("Samples: synthetic films, made by a program"))
     thumbnails = services.sample_thumbnails()
     with st.container(key="read-samples", horizontal=True, gap="small"):
         for sample, thumbnail in zip(services.samples(), thumbnails, strict=True):
             picture = base64.b64encode(thumbnail).decode()
             if st.button(
-                f"![](data:image/png;base64,{picture}) {sample.label}",
+                f"![](data:image/png;base64,{picture}) {_(sample.label)}",
                 key=f"read.sample.{sample.path.name}",
-                help=f"{sample.title} (synthetic)",
+                help=_("{title} (synthetic)", title=_(sample.title)),
             ):
                 _add(services.decode(sample.path.read_bytes(), sample.path.name, synthetic=True))
 
@@ -103,7 +110,7 @@ def _choose() -> None:
     # Widgets of a page that was left lose their keys, so what is shown is kept under another.
     st.session_state["read.chosen"] = st.session_state["read.shown"]
     st.pills(
-        "Film",
+        _("Film"),
         list(reversed(readings)),
         format_func=lambda id_: plain(readings[id_].name),
         key="read.chosen",
@@ -150,7 +157,7 @@ def _offer_again(reading: Reading) -> None:
 def _to_review(reading: Reading) -> None:
     """For clinicians: the same film on the page Review."""
     if may(auth.actor(), "clinician") and st.button(
-        REVIEW, icon=":material/rate_review:", key="read.review"
+        _(REVIEW), icon=":material/rate_review:", key="read.review"
     ):
         st.session_state["review.shown"] = reading.id
         st.switch_page("pages/review.py")
@@ -162,11 +169,11 @@ def _wait() -> None:
     The film is on the screen meanwhile. Waiting inside one run, not by reruns on a timer: Streamlit
     collects garbage after every run, and that holds up the very loading that is waited for.
     """
-    st.subheader(film.PENDING)
+    st.subheader(_(film.PENDING))
     status = st.empty()
     while not services.classifier_ready(wait_seconds=0.2):
         # A call to Streamlit is where it can end this run when the visitor does something else.
-        status.caption("The classifier is loading. This happens once, after the server's start.")
+        status.caption(_(LOADING))
     st.rerun()
 
 
@@ -177,16 +184,16 @@ def _facts(reading: Reading) -> None:
     facts = [xray.kind, f"{width} x {height} px", f"{xray.num_bytes / 1e6:.1f} MB"]
     facts += [fact for fact in (xray.modality, xray.view) if fact]
     if xray.age_years is not None:
-        facts.append(f"age {xray.age_years:.1f} years")
+        facts.append(_("age {years:.1f} years", years=xray.age_years))
     if xray.pixel_spacing_mm:
-        facts.append(f"{xray.pixel_spacing_mm[0]:.2f} mm a pixel")
+        facts.append(_("{mm:.2f} mm a pixel", mm=xray.pixel_spacing_mm[0]))
     if reading.prediction:
-        overruled = ", overruled" if reading.prediction.overruled else ""
-        facts.append(f"gate: {reading.prediction.gate.status}{overruled}")
-        facts.append(f"model {reading.prediction.model_version}")
+        said = OVERRULED if reading.prediction.overruled else GATE
+        facts.append(_(said, status=_(reading.prediction.gate.status)))
+        facts.append(_("model {version}", version=reading.prediction.model_version))
     st.caption(" · ".join(facts))
     for note in (*xray.notes, *services.preparation_notes(reading)):
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {translated(note)}")
 
 
 frame.inside()

@@ -4,24 +4,26 @@ import streamlit as st
 
 from model.access import Actor
 from model.errors import PneumoscopeError
-from pages.shared import auth, frame, operating_points, review_services, services
+from model.language import N_, _
+from pages.shared import auth, frame, operating_points, review_services, services, tabs
 from pages.shared.drawing import plain
 from pages.shared.review import case, dashboard, films, keys, queue
 
-TABS = ("Review", "Dashboard")
+TABS = (N_("Review"), N_("Dashboard"))
 BAND = 0.05  # about the threshold, where the reader has set none on the page Read
-AT = "The queue and the verdicts are at the threshold {:g}; the page Read an X-ray sets it."
+AT = N_(
+    "The queue and the verdicts are at the threshold {threshold:g}; the page Read an X-ray sets it."
+)
 
 
 def page(actor: Actor) -> None:
     """Only the open tab is computed."""
+    frame.heading(_("Review"))
     try:
         services.bundle()
-        tabs = st.tabs(TABS, key="tab", bind="query-params")
-        for tab, draw in zip(tabs, (_review, dashboard.draw), strict=True):
-            if tab.open:
-                with tab:
-                    draw(actor)
+        name, tab = tabs.opened(TABS)
+        with tab:
+            (_review if name == TABS[0] else dashboard.draw)(actor)
     except PneumoscopeError as error:  # no model version, or no store
         st.error(plain(str(error)), icon=":material/error:")
 
@@ -52,7 +54,7 @@ def _review(actor: Actor) -> None:
     images = [one.image for one in cases]
     after = images[(images.index(chosen.image) + 1) % len(images)]
     case.draw(actor, chosen, threshold, then=lambda: queue.show(after))
-    st.caption(AT.format(threshold))
+    st.caption(_(AT, threshold=threshold))
     services.classifier_ready()  # from here on it loads
 
 

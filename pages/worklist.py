@@ -3,16 +3,18 @@
 import streamlit as st
 
 from model.errors import PneumoscopeError
+from model.language import N_, _
 from pages.shared import auth, frame, operating_points, services
 from pages.shared.drawing import plain
 from pages.shared.worklist import case, intake, table
 
-BAND = "Uncertain band of ± {:.2f}, as set on the page Read an X-ray."
+BAND = N_("Uncertain band of ± {band:.2f}, as set on the page Read an X-ray.")
 
 
 def page() -> None:
     """Lists at the top, then the threshold, then the table beside the film that is open."""
     actor = auth.require("clinician")
+    frame.heading(_("Worklist"))
     services.classifier_ready()  # from here on it loads
     number = intake.choose(actor)
     if number is None:
@@ -29,10 +31,11 @@ def _threshold() -> tuple[float, float]:
     """The one of this session, here and on the page Read an X-ray, and the band set there."""
     state = st.session_state
     threshold = operating_points.follow(services.bundle())
-    state["worklist.threshold"] = threshold
+    if state.get("worklist.threshold") != threshold:  # else a slider in motion would jump back
+        state["worklist.threshold"] = threshold
     wide, points = st.columns([3, 2], vertical_alignment="bottom")
     wide.slider(
-        "Threshold: pneumonia from here on",
+        _("Threshold: pneumonia from here on"),
         0.0,
         1.0,
         step=0.01,
@@ -43,7 +46,7 @@ def _threshold() -> tuple[float, float]:
         operating_points.buttons("worklist", threshold, _set)
     band = state.get("read.kept", {}).get("band", 0.0)
     if band:
-        st.caption(BAND.format(band))
+        st.caption(_(BAND, band=band))
     return threshold, band
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from model.language import N_
+
 Change = Callable[[np.ndarray], np.ndarray]
 
 
@@ -66,21 +68,21 @@ def _borders(film: np.ndarray) -> np.ndarray:
 
 
 CHANGES: dict[str, tuple[str, Change]] = {
-    "none": ("As it is", lambda film: film),
-    "brighter": ("Brightness + 20 %", _tone(lambda v: v + 0.2)),
-    "darker": ("Brightness - 20 %", _tone(lambda v: v - 0.2)),
-    "contrast-half": ("Contrast x 0.5", _tone(lambda v: (v - 0.5) * 0.5 + 0.5)),
-    "contrast-double": ("Contrast x 2", _tone(lambda v: (v - 0.5) * 2 + 0.5)),
-    "gamma-half": ("Gamma 0.5", _tone(lambda v: v**0.5)),
-    "gamma-double": ("Gamma 2", _tone(lambda v: v**2)),
-    "negative": ("Inverted", _tone(lambda v: 1 - v)),
-    "jpeg": ("JPEG quality 20", _jpeg),
-    "small": ("Downscaled to 128 px", _small),
-    "noise": ("Noise, standard deviation 5 %", _noise),
-    "rotated": ("Rotated by 10 degrees", _move(degrees=10)),
-    "shifted": ("Shifted by 10 %", _move(right=0.1, down=0.1)),
-    "marker": ("Burned-in marker and date", _marker),
-    "borders": ("Black borders", _borders),
+    "none": (N_("As it is"), lambda film: film),
+    "brighter": (N_("Brightness + 20 %"), _tone(lambda v: v + 0.2)),
+    "darker": (N_("Brightness - 20 %"), _tone(lambda v: v - 0.2)),
+    "contrast-half": (N_("Contrast x 0.5"), _tone(lambda v: (v - 0.5) * 0.5 + 0.5)),
+    "contrast-double": (N_("Contrast x 2"), _tone(lambda v: (v - 0.5) * 2 + 0.5)),
+    "gamma-half": (N_("Gamma 0.5"), _tone(lambda v: v**0.5)),
+    "gamma-double": (N_("Gamma 2"), _tone(lambda v: v**2)),
+    "negative": (N_("Inverted"), _tone(lambda v: 1 - v)),
+    "jpeg": (N_("JPEG quality 20"), _jpeg),
+    "small": (N_("Downscaled to 128 px"), _small),
+    "noise": (N_("Noise, standard deviation 5 %"), _noise),
+    "rotated": (N_("Rotated by 10 degrees"), _move(degrees=10)),
+    "shifted": (N_("Shifted by 10 %"), _move(right=0.1, down=0.1)),
+    "marker": (N_("Burned-in marker and date"), _marker),
+    "borders": (N_("Black borders"), _borders),
 }
 
 

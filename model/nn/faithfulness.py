@@ -23,6 +23,7 @@ from rich.progress import track
 
 from model import metrics, xray
 from model.config import ROOT
+from model.language import N_
 from model.metrics import Z95, Estimate
 from model.nn.classifier import BATCH_SIZE, Classifier
 from model.nn.dataset import Example, load_greys
@@ -38,7 +39,11 @@ FRACTIONS = np.array([0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1
 BLUR_SIGMA = 0.05
 
 GRAD_CAM = "grad_cam"
-TITLES = {GRAD_CAM: "Grad-CAM", "random": "Random map", "gaussian": "Centred Gaussian map"}
+TITLES = {
+    GRAD_CAM: N_("Grad-CAM"),
+    "random": N_("Random map"),
+    "gaussian": N_("Centred Gaussian map"),
+}
 CONTROLS = ("random", "gaussian")
 
 Read = Callable[[np.ndarray], np.ndarray]  # pixel_values (N, S, S, 3) -> what is followed (N,)

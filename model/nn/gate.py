@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from model.language import N_
 from model.nn.gate_statistics import FILE, Statistics, fit
 from model.nn.lungs import MIN_LUNG_AREA, two_lungs
 from model.prediction import Gate
@@ -37,20 +38,28 @@ ONE_LUNG = 0.3  # in limits of the chest distance
 STRANGE_FROM = 1.2
 UPSIDE_DOWN_FROM = 0.55  # 99 of 100 upright films are below .25, of turned ones above .75
 
-NO_CHEST = (
+# Reasons stay English in what is kept: pages and reports say them in the reader's language, the two
+# with numbers by their patterns in `model.phrases`.
+COLOURED = N_(
+    "This is a colour picture, not an X-ray. A photograph of a film has to show the film "
+    "alone, on a light box, without a coloured background."
+)
+BLANK = N_("The image is blank: it has almost no contrast.")
+DRAWN = N_("This is a drawing or text: an X-ray has many shades of grey.")
+NO_CHEST = N_(
     "This does not look like a frontal chest X-ray, so it was not read: it is very unlike all "
     "chest films that this program knows."
 )
-NO_LUNGS = (
+NO_LUNGS = N_(
     "This does not look like an upright frontal chest X-ray, so it was not read: no two lungs were "
     "found side by side."
 )
-UPSIDE_DOWN = "This film looks upside down, so it was not read: turn it and read it again."
-UNUSUAL = (
+UPSIDE_DOWN = N_("This film looks upside down, so it was not read: turn it and read it again.")
+UNUSUAL = N_(
     "This film is unlike those that the program learned from, as those of another machine, age or "
     "hospital are: trust its probability less."
 )
-ODD_LUNGS = (
+ODD_LUNGS = N_(
     "The lungs were not found as they are on an upright, complete frontal chest X-ray: check the "
     "film and trust its probability less."
 )
@@ -69,17 +78,14 @@ def check(xray: XRay) -> Gate:
             f"{width} x {height} px is no shape of a chest X-ray: upload the film alone."
         )
     if xray.colourfulness > MAX_COLOURFULNESS:
-        return _refused(
-            "This is a colour picture, not an X-ray. A photograph of a film has to show the film "
-            "alone, on a light box, without a coloured background."
-        )
+        return _refused(COLOURED)
     rows = xray.display()[:: max(1, height // ROWS_LOOKED_AT)]  # a sample of a large film is enough
     counts = cv2.calcHist([rows], [0], None, [256], [0, 256]).ravel()  # (256,)
     shares, levels = counts / counts.sum(), np.arange(256)
     if np.sqrt(shares @ levels**2 - (shares @ levels) ** 2) < MIN_SPREAD:
-        return _refused("The image is blank: it has almost no contrast.")
+        return _refused(BLANK)
     if np.count_nonzero(counts) < MIN_GREY_LEVELS or shares[128:].max() > MAX_SHARE_OF_PAPER:
-        return _refused("This is a drawing or text: an X-ray has many shades of grey.")
+        return _refused(DRAWN)
     return Gate("accepted", 0.0, "")
 
 

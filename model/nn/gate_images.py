@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from sklearn.datasets import load_sample_images
 
+from model.language import N_
 from model.nn.gate import REFUSED_FROM, UNUSUAL_FROM
 from model.prediction import Gate
 
@@ -90,20 +91,22 @@ def _photographs() -> list[np.ndarray]:
 
 
 KINDS: dict[str, tuple[str, bool, Make]] = {
-    "mirrored": ("The X-rays mirrored", True, lambda film, _: film[:, ::-1]),
-    "negatives": ("The X-rays as negatives", True, lambda film, _: 255 - film),
-    "upside_down": ("Upside down", False, lambda film, _: np.rot90(film, 2)),
-    "on_the_left_side": ("Turned by 90 degrees to the left", False, lambda film, _: np.rot90(film)),
-    "on_the_right_side": (
-        "Turned by 90 degrees to the right", False, lambda film, _: np.rot90(film, 3),
+    "mirrored": (N_("The X-rays mirrored"), True, lambda film, _: film[:, ::-1]),
+    "negatives": (N_("The X-rays as negatives"), True, lambda film, _: 255 - film),
+    "upside_down": (N_("Upside down"), False, lambda film, _: np.rot90(film, 2)),
+    "on_the_left_side": (
+        N_("Turned by 90 degrees to the left"), False, lambda film, _: np.rot90(film),
     ),
-    "one_lung": ("One half of the film", False, _part(0, 1, 0, 0.5)),
-    "shoulder": ("Only a shoulder", False, _part(0, 0.4, 0, 0.4)),
-    "belly": ("Only the belly", False, _part(0.72, 1, 0, 1)),
-    "quarters": ("Quarters exchanged", False, _quarters),
-    "noise": ("Noise", False, _noise),
-    "shapes": ("Drawn shapes", False, _shapes),
-    "photographs": ("Photographs in grey", False, _photograph),
+    "on_the_right_side": (
+        N_("Turned by 90 degrees to the right"), False, lambda film, _: np.rot90(film, 3),
+    ),
+    "one_lung": (N_("One half of the film"), False, _part(0, 1, 0, 0.5)),
+    "shoulder": (N_("Only a shoulder"), False, _part(0, 0.4, 0, 0.4)),
+    "belly": (N_("Only the belly"), False, _part(0.72, 1, 0, 1)),
+    "quarters": (N_("Quarters exchanged"), False, _quarters),
+    "noise": (N_("Noise"), False, _noise),
+    "shapes": (N_("Drawn shapes"), False, _shapes),
+    "photographs": (N_("Photographs in grey"), False, _photograph),
 }  # fmt: skip
 
 

@@ -217,9 +217,10 @@ def load_imagenet(network: keras.Model) -> None:
         imagenet = keras.applications.VGG16(weights="imagenet", include_top=False)
     except Exception as error:  # what the download raises depends on the network
         raise DataError(
-            "the ImageNet weights of VGG16 by download",
-            f"{type(error).__name__}",
-            "Check the network, or train with `--set init=scratch`.",
+            "the ImageNet weights of VGG16, which Keras downloads",
+            "none: their server cannot be reached from the computer that trains",
+            "Give that computer access to the internet for this training, or choose another start, "
+            "such as the served version (init=champion) or nothing (init=scratch).",
         ) from error
     for layer in network.layers:
         if isinstance(layer, layers.Conv2D):

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from model import metrics
+from model.language import N_
 from model.metrics import UNKNOWN, Estimate
 from model.nn.augmentation import inpainted
 from model.nn.lungs import lung_share
@@ -57,17 +58,17 @@ def _inpainted(grey: np.ndarray, lungs: np.ndarray) -> np.ndarray:
 # Each takes a prepared film (224, 224) uint8 and its widened lungs (224, 224) bool. The first of
 # the lungs-only variants is the one that counts, the worst of those without lungs.
 VARIANTS: dict[str, tuple[str, Kind, Variant]] = {
-    "as_is": ("As it is", "whole", lambda grey, lungs: grey),
-    "lungs_only_grey": ("Lungs only, grey around", "lungs_only", _even),
+    "as_is": (N_("As it is"), "whole", lambda grey, lungs: grey),
+    "lungs_only_grey": (N_("Lungs only, grey around"), "lungs_only", _even),
     "lungs_only_black": (
-        "Lungs only, black around",
+        N_("Lungs only, black around"),
         "lungs_only",
         lambda grey, lungs: _even(grey, lungs, 0),
     ),
-    "lungs_black": ("Lungs black", "lungs_removed", lambda grey, lungs: _even(grey, ~lungs, 0)),
-    "lungs_grey": ("Lungs grey", "lungs_removed", lambda grey, lungs: _even(grey, ~lungs)),
-    "lungs_blurred": ("Lungs blurred", "lungs_removed", _blurred),
-    "lungs_inpainted": ("Lungs filled in from around them", "lungs_removed", _inpainted),
+    "lungs_black": (N_("Lungs black"), "lungs_removed", lambda grey, lungs: _even(grey, ~lungs, 0)),
+    "lungs_grey": (N_("Lungs grey"), "lungs_removed", lambda grey, lungs: _even(grey, ~lungs)),
+    "lungs_blurred": (N_("Lungs blurred"), "lungs_removed", _blurred),
+    "lungs_inpainted": (N_("Lungs filled in from around them"), "lungs_removed", _inpainted),
 }
 
 

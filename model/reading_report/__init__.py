@@ -9,11 +9,15 @@ PDF and PNG name no patient: they hold nothing of the file but its picture, its 
 and its name only when the caller passes one. The two DICOM objects go back into the study that
 the X-ray came from, so they carry its patient as DICOM demands (see `source`).
 
+PDF and PNG are in the language of who asks for them; the DICOM objects, which archives and other
+programs read, are in English.
+
 ReportLab and highdicom take half a second to import, so they are imported by what needs them.
 """
 
 from typing import TYPE_CHECKING
 
+from model.language import in_english
 from model.prediction import Prediction
 from model.reading_report.content import ReadingContent
 from model.xray import XRay
@@ -76,8 +80,11 @@ def secondary_capture(source: "Source | None", content: ReadingContent) -> bytes
     which study it belongs.
     """
     from model.reading_report import objects
+    from model.reading_report.source import checked
 
-    return objects.secondary_capture(source, content)
+    known = checked(source, content)
+    with in_english():
+        return objects.secondary_capture(known, content)
 
 
 def structured_report(source: "Source | None", content: ReadingContent) -> bytes:
@@ -88,5 +95,8 @@ def structured_report(source: "Source | None", content: ReadingContent) -> bytes
     stay out, as they are no result of the algorithm. Raises as `secondary_capture`.
     """
     from model.reading_report import objects
+    from model.reading_report.source import checked
 
-    return objects.structured_report(source, content)
+    known = checked(source, content)
+    with in_english():
+        return objects.structured_report(known, content)

@@ -8,15 +8,28 @@ from functools import cached_property
 
 from model.bundle import Bundle
 from model.errors import BundleError, ConfigError
+from model.language import N_, _
 from model.metrics import Confusion, Rate, confusion, wilson
+from model.phrases import translated
 from model.prediction import OVERRULED, WORDS, Decision, Prediction, decide, probability_text
 from model.xray import XRay
 
-NO_DIAGNOSIS = (
+NO_DIAGNOSIS = N_(
     "This is not a diagnosis. Pneumoscope is decision support for research and teaching, not a "
     "medical device: a person reads every X-ray."
 )
-REFUSED = "Refused: no probability is given"
+REFUSED = N_("Refused: no probability is given")
+POINT = N_("{threshold:g}, operating point “{name}”: {rule}, chosen on the {films}")
+BAND = N_("between {low:g} and {high:g}; there lay {rate} X-rays of the set below")
+HEAT = N_("{share:.0f} % of the heat lies in the lungs")
+HEAT_AND_AREA = N_(
+    "{share:.0f} % of the heat lies in the lungs; the lungs cover {area:.0f} % of the film"
+)
+NO_HEATMAP = N_("No heatmap: the X-ray was refused.")
+NO_EVIDENCE = N_("Overlay: the classifier found no evidence for pneumonia to show.")
+EVIDENCE = N_(
+    "Overlay: where the classifier found evidence for pneumonia (Grad-CAM); where, not why."
+)
 _LONGEST_NAME = 120  # characters
 
 
@@ -45,9 +58,9 @@ class ReadingContent:
     def __post_init__(self) -> None:
         if self.prediction.model_version != self.bundle.model_version:
             raise BundleError(
-                f"a prediction of model version {self.bundle.model_version}",
-                f"one of {self.prediction.model_version}",
-                "Read the X-ray again: another model version serves now.",
+                _("a prediction of model version {version}", version=self.bundle.model_version),
+                _("one of {version}", version=self.prediction.model_version),
+                _("Read the X-ray again: another model version serves now."),
             )
         if self.read_at.tzinfo is None:
             raise ConfigError("a time with its zone", str(self.read_at), "Use datetime.now(UTC).")
@@ -84,36 +97,40 @@ class ReadingContent:
 
 def verdict(content: ReadingContent) -> str:
     """The decision in two or three words, or that there is none."""
-    return WORDS[content.decision.label] if content.decision else REFUSED
+    return _(WORDS[content.decision.label] if content.decision else REFUSED)
 
 
 def threshold(content: ReadingContent) -> str:
     """The threshold, with the name and the rule of the operating point where it is one."""
     for point in content.bundle.operating_points:
         if math.isclose(point.threshold, content.threshold, abs_tol=1e-9):
-            return (
-                f"{content.threshold:g}, operating point “{point.name}”: {point.rule}, chosen on "
-                f"the {point.chosen_on}"
+            return _(
+                POINT,
+                threshold=content.threshold,
+                name=translated(point.name),
+                rule=translated(point.rule),
+                films=translated(point.chosen_on),
             )
-    return f"{content.threshold:g}, set by the reader"
+    return _("{threshold:g}, set by the reader", threshold=content.threshold)
 
 
 def band(content: ReadingContent) -> str:
     """Which probabilities are referred, and how often that was."""
     low, high = content.threshold - content.band, content.threshold + content.band
-    return (
-        f"between {max(0.0, low):g} and {min(1.0, high):g}; there lay {rate(content.referred)} "
-        "X-rays of the set below"
-    )
+    return _(BAND, low=max(0.0, low), high=min(1.0, high), rate=rate(content.referred))
 
 
 def rate(found: Rate) -> str:
     """'96.2 % (93.7 to 97.7), 375 of 390'."""
     if math.isnan(found.value):
-        return "not known: no such X-ray"
-    percent = [f"{100 * value:.1f}" for value in (found.value, found.low, found.high)]
-    return (
-        f"{percent[0]} % ({percent[1]} to {percent[2]}), {found.numerator} of {found.denominator}"
+        return _("not known: no such X-ray")
+    return _(
+        "{share:.1f} % ({low:.1f} to {high:.1f}), {n} of {of}",
+        share=100 * found.value,
+        low=100 * found.low,
+        high=100 * found.high,
+        n=found.numerator,
+        of=found.denominator,
     )
 
 
@@ -122,42 +139,49 @@ def facts(content: ReadingContent) -> list[tuple[str, str]]:
     prediction, film = content.prediction, content.xray
     rows = []
     if prediction.probability is not None and content.decision:
-        rows += [
-            ("Probability of pneumonia", f"{probability_text(prediction.probability)}, calibrated"),
-            ("Threshold", threshold(content)),
-            *([("Referred for reading", band(content))] if content.band else []),
-            ("Its sensitivity", f"{rate(content.counts.sensitivity)} with pneumonia are found"),
-            ("Its specificity", f"{rate(content.counts.specificity)} without are cleared"),
-            ("Measured on", f"{_split(content)}; in brackets the 95 % interval"),
-        ]
-    rows.append(("Gate", gate(prediction)))
+        rows += _figures(content, probability_text(prediction.probability))
+    rows.append((_("Gate"), gate(prediction)))
     if prediction.heat_in_lungs is not None and math.isfinite(prediction.heat_in_lungs):
-        area = prediction.lungs_area
-        covered = f"; the lungs cover {100 * area:.0f} % of the film" if area is not None else ""
-        heat = f"{100 * prediction.heat_in_lungs:.0f} % of the heat lies in the lungs{covered}"
-        rows.append(("Heat in the lungs", heat))
+        share, area = 100 * prediction.heat_in_lungs, prediction.lungs_area
+        heat = HEAT if area is None else HEAT_AND_AREA
+        rows.append((_("Heat in the lungs"), _(heat, share=share, area=100 * (area or 0))))
     rows += [
-        ("Model version", prediction.model_version),
-        ("SHA-256 of the weights", content.bundle.weights_sha256),
-        ("X-ray", _film(film)),
-        ("SHA-256 of the file", film.sha256),
+        (_("Model version"), prediction.model_version),
+        (_("SHA-256 of the weights"), content.bundle.weights_sha256),
+        (_("X-ray"), _film(film)),
+        (_("SHA-256 of the file"), film.sha256),
     ]
     if content.file_name:
-        rows.append(("File", _short(content.file_name)))
-    rows.append(("Time of the reading", content.time))
+        rows.append((_("File"), _short(content.file_name)))
+    rows.append((_("Time of the reading"), content.time))
     if content.reader_label:
-        rows.append(("Reader's label", _short(content.reader_label)))
+        rows.append((_("Reader's label"), _short(translated(content.reader_label))))
     return rows
+
+
+def _figures(content: ReadingContent, probability: str) -> list[tuple[str, str]]:
+    """The rows of a reading with a decision: probability, threshold and its price."""
+    found = _("{rate} with pneumonia are found", rate=rate(content.counts.sensitivity))
+    cleared = _("{rate} without are cleared", rate=rate(content.counts.specificity))
+    return [
+        (_("Probability of pneumonia"), _("{probability}, calibrated", probability=probability)),
+        (_("Threshold"), threshold(content)),
+        *([(_("Referred for reading"), band(content))] if content.band else []),
+        (_("Its sensitivity"), found),
+        (_("Its specificity"), cleared),
+        (_("Measured on"), _("{films}; in brackets the 95 % interval", films=_split(content))),
+    ]
 
 
 def gate(prediction: Prediction) -> str:
     """What the gate said, and whether the reader went on against it."""
-    return gate_alone(prediction) + (f" {OVERRULED}." if prediction.overruled else "")
+    return gate_alone(prediction) + (f" {_(OVERRULED)}." if prediction.overruled else "")
 
 
 def gate_alone(prediction: Prediction) -> str:
     """What the gate said, where it is said beside it that the reader went on."""
-    return f"{prediction.gate.status.title()}. {prediction.gate.reason}".strip()
+    said = prediction.gate
+    return f"{_(said.status).capitalize()}. {translated(said.reason)}".strip()
 
 
 def plain(text: str) -> str:
@@ -169,10 +193,10 @@ def plain(text: str) -> str:
 def heat_caption(prediction: Prediction) -> str:
     """What the picture with the heatmap shows."""
     if prediction.heatmap is None:
-        return "No heatmap: the X-ray was refused."
+        return _(NO_HEATMAP)
     if not prediction.heatmap.any():
-        return "Overlay: the classifier found no evidence for pneumonia to show."
-    return "Overlay: where the classifier found evidence for pneumonia (Grad-CAM); where, not why."
+        return _(NO_EVIDENCE)
+    return _(EVIDENCE)
 
 
 def _short(text: str) -> str:
@@ -182,10 +206,10 @@ def _short(text: str) -> str:
 
 def _split(content: ReadingContent) -> str:
     description = content.bundle.evaluations[content.split].description
-    return f"{description}, n = {content.counts.accuracy.denominator}"
+    return f"{translated(description)}, n = {content.counts.accuracy.denominator}"
 
 
 def _film(film: XRay) -> str:
     height, width = film.pixels.shape
     parts = [film.kind, f"{width} x {height} px", *filter(None, (film.modality, film.view))]
-    return ", ".join(parts) + "".join(f". {note.rstrip('.')}" for note in film.notes)
+    return ", ".join(parts) + "".join(f". {translated(note).rstrip('.')}" for note in film.notes)

@@ -4,6 +4,7 @@ Both go into the study of the X-ray, each into a series of its own. Their UIDs f
 was read, by what and when: the same reading exported twice is the same object.
 
 Text of ours is ASCII, which every character set of the X-ray's file contains.
+Sources are those that `source.checked` has let pass.
 """
 
 import hashlib
@@ -62,9 +63,8 @@ SCHEME = "99PNEUMOSCOPE"
 GATE = CodedConcept("gate", SCHEME, "Gate: is it an X-ray like those of training?")
 
 
-def secondary_capture(given: Source | None, content: ReadingContent) -> bytes:
+def secondary_capture(source: Source, content: ReadingContent) -> bytes:
     """See `model.reading_report.secondary_capture`."""
-    source = sources.checked(given, content)
     image = SCImage(
         pixel_array=picture.captioned(content),
         photometric_interpretation=PhotometricInterpretationValues.RGB,
@@ -88,9 +88,8 @@ def secondary_capture(given: Source | None, content: ReadingContent) -> bytes:
     return _finished(image, source, content, is_picture=True)
 
 
-def structured_report(given: Source | None, content: ReadingContent) -> bytes:
+def structured_report(source: Source, content: ReadingContent) -> bytes:
     """See `model.reading_report.structured_report`."""
-    source = sources.checked(given, content)
     instance = _instance("report", source, content)
     device = DeviceObserverIdentifyingAttributes(
         uid=generate_uid(entropy_srcs=[NAME, content.bundle.weights_sha256]),

@@ -21,6 +21,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph, Spacer, Table
 
+from model.language import N_, _, chosen
 from model.prediction import OVERRULED, probability_text
 from model.reading_report import fonts, picture
 from model.reading_report.content import (
@@ -33,8 +34,10 @@ from model.reading_report.content import (
     verdict,
 )
 
-TITLE = "Reading of a chest X-ray"
-CUT = " … [cut: the page is full]"
+TITLE = N_("Reading of a chest X-ray")
+SUBJECT = N_("Decision support for research and teaching, not a diagnosis")
+FOUND = N_("probability of pneumonia {probability}, threshold {threshold:g}")
+CUT = N_("[cut: the page is full]")
 # As in the performance report and on the pages.
 _INK, _QUIET, _LINE = HexColor("#0f191f"), HexColor("#4a5b66"), HexColor("#c3ced5")
 _BARS = {"pneumonia": HexColor("#9a5b00"), "normal": HexColor("#0f6e66")}
@@ -63,11 +66,11 @@ def render(content: ReadingContent) -> bytes:
     for name in (fonts.NORMAL, fonts.BOLD):
         pdfmetrics.registerFont(TTFont(name, fonts.path(name)))
     data = io.BytesIO()
-    canvas = Canvas(data, A4, invariant=1, lang="en", initialFontName=fonts.NORMAL)
-    canvas.setTitle(f"{TITLE}, {content.time}")
+    canvas = Canvas(data, A4, invariant=1, lang=chosen(), initialFontName=fonts.NORMAL)
+    canvas.setTitle(f"{_(TITLE)}, {content.time}")
     canvas.setAuthor("Pneumoscope")
     canvas.setCreator("Pneumoscope")
-    canvas.setSubject("Decision support for research and teaching, not a diagnosis")
+    canvas.setSubject(_(SUBJECT))
     _lay_out(canvas, content)
     canvas.showPage()
     canvas.save()
@@ -76,19 +79,19 @@ def render(content: ReadingContent) -> bytes:
 
 def _lay_out(canvas: Canvas, content: ReadingContent) -> None:
     pictures = _pictures(content)
-    above = [_text(TITLE, _H1), Spacer(0, 8), _verdict(content), Spacer(0, 8)]
-    captions = _captions([caption for _, caption in pictures])
+    above = [_text(_(TITLE), _H1), Spacer(0, 8), _verdict(content), Spacer(0, 8)]
+    captions = _captions([caption for _pixels, caption in pictures])
     below = [captions, Spacer(0, 6), _facts(content), Spacer(0, 8)]
-    warning = _boxed([_text(NO_DIAGNOSIS, _WARNING)], _INK)
+    warning = _boxed([_text(_(NO_DIAGNOSIS), _WARNING)], _INK)
     room = _HEIGHT - _height_of([*above, *below, warning])
     comment = _comment(content.comment, room - _LOWEST)
     room -= _height_of(comment)
     column = (_WIDTH - _GAP * (len(pictures) - 1)) / len(pictures)
-    tallest = max(column * pixels.shape[0] / pixels.shape[1] for pixels, _ in pictures)
+    tallest = max(column * pixels.shape[0] / pixels.shape[1] for pixels, _caption in pictures)
     height = min(tallest, room, _HIGHEST)
 
     top = _draw(canvas, above, _MARGIN + _HEIGHT)
-    for place, (pixels, _) in enumerate(pictures):
+    for place, (pixels, _caption) in enumerate(pictures):
         _draw_picture(canvas, pixels, _MARGIN + place * (column + _GAP), top, (column, height))
     _draw(canvas, [*below, *comment], top - height)
     _draw(canvas, [warning], _MARGIN + _height_of([warning]))
@@ -98,21 +101,22 @@ def _pictures(content: ReadingContent) -> list[tuple[np.ndarray, str]]:
     """Grey (h, w) or RGB (h, w, 3) uint8, each with its caption."""
     film = picture.scaled(content.xray.display(), 1, _LONGEST_PX)
     if content.prediction.heatmap is None:
-        return [(film, f"The film. {heat_caption(content.prediction)}")]
+        return [(film, f"{_('The film.')} {heat_caption(content.prediction)}")]
     heat = picture.shown(content, 1, _LONGEST_PX)
-    return [(film, "The film as it was read."), (heat, heat_caption(content.prediction))]
+    return [(film, _("The film as it was read.")), (heat, heat_caption(content.prediction))]
 
 
 def _verdict(content: ReadingContent) -> Flowable:
     prediction, decision = content.prediction, content.decision
     inside = [_text(verdict(content), _VERDICT)]
     if prediction.overruled:
-        inside.append(_text(OVERRULED, _WARNING))
+        inside.append(_text(_(OVERRULED), _WARNING))
     if decision:
-        found = f"probability of pneumonia {probability_text(decision.probability)}"
-        inside.append(_text(f"{found}, threshold {decision.threshold:g}", _BODY))
+        known = probability_text(decision.probability)
+        found = _(FOUND, probability=known, threshold=decision.threshold)
+        inside.append(_text(found, _BODY))
     if prediction.gate.status != "accepted":
-        inside.append(_text(f"Gate: {gate_alone(prediction)}", _BODY))
+        inside.append(_text(_("Gate: {said}", said=gate_alone(prediction)), _BODY))
     return _boxed(inside, _BARS.get(decision.label if decision else "", _QUIET))
 
 
@@ -129,8 +133,8 @@ def _comment(comment: str, room: float) -> list[Flowable]:
         return []
 
     def laid_out(kept: int) -> list[Flowable]:
-        said = comment if kept == len(comment) else comment[:kept].rstrip() + CUT
-        return [_text("Reader's comment", _HEAD), _text(said, _BODY), Spacer(0, 8)]
+        said = comment if kept == len(comment) else f"{comment[:kept].rstrip()} … {_(CUT)}"
+        return [_text(_("Reader's comment"), _HEAD), _text(said, _BODY), Spacer(0, 8)]
 
     # 20 characters a square centimetre are never reached: an upper limit spares the search.
     fits, too_many = 0, min(len(comment), 8000) + 1

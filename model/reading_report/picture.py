@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from model import overlay
+from model.language import N_, _
 from model.prediction import OVERRULED, Prediction, probability_text
 from model.reading_report import fonts
 from model.reading_report.content import ReadingContent, gate_alone, heat_caption, verdict
@@ -21,8 +22,8 @@ _LETTER = {fonts.NORMAL: 0.60, fonts.BOLD: 0.69}
 _INK, _PAPER, _QUIET = (245, 248, 250), (15, 25, 31), (190, 203, 211)
 # A paragraph of a strip: text, font, colour, its size as part of the strip's.
 _Paragraph = tuple[str, str, tuple[int, int, int], float]
-_MARK: _Paragraph = (OVERRULED, fonts.BOLD, _INK, 1.0)
-NOT_A_DIAGNOSIS = "Not a diagnosis: research and teaching only"
+NOT_A_DIAGNOSIS = N_("Not a diagnosis: research and teaching only")
+HEADLINE = N_("{verdict} · probability {probability} · threshold {threshold:g}")
 
 
 def captioned(content: ReadingContent) -> np.ndarray:
@@ -43,8 +44,9 @@ def full_size(film: XRay, prediction: Prediction) -> np.ndarray:
     pixels = overlay.overlay(film.display(), prediction.heatmap)
     if not prediction.overruled:
         return pixels
-    gate_said = (f"Gate: {gate_alone(prediction)}", fonts.NORMAL, _QUIET, 1.0)
-    return np.vstack([pixels, _strip([_MARK, gate_said], pixels.shape[1])])
+    said = _("Gate: {said}", said=gate_alone(prediction))
+    paragraphs = [_mark(), (said, fonts.NORMAL, _QUIET, 1.0)]
+    return np.vstack([pixels, _strip(paragraphs, pixels.shape[1])])
 
 
 def shown(content: ReadingContent, shortest_px: int, longest_px: int) -> np.ndarray:
@@ -86,18 +88,22 @@ def _strip(paragraphs: Sequence[_Paragraph], width: int) -> np.ndarray:
     return np.asarray(strip)
 
 
+def _mark() -> _Paragraph:
+    return _(OVERRULED), fonts.BOLD, _INK, 1.0
+
+
 def _paragraphs(content: ReadingContent) -> list[_Paragraph]:
     """What stands below the picture."""
     prediction = content.prediction
     said = [heat_caption(prediction)]
     if prediction.gate.status != "accepted":
-        said.append(f"Gate: {gate_alone(prediction)}")
+        said.append(_("Gate: {said}", said=gate_alone(prediction)))
     said.append(f"Pneumoscope {prediction.model_version} · {content.time}")
     return [
         (_headline(content), fonts.BOLD, _INK, 1.15),
-        *([_MARK] if prediction.overruled else []),
+        *([_mark()] if prediction.overruled else []),
         *((text, fonts.NORMAL, _QUIET, 1.0) for text in said),
-        (NOT_A_DIAGNOSIS, fonts.BOLD, _INK, 1.0),
+        (_(NOT_A_DIAGNOSIS), fonts.BOLD, _INK, 1.0),
     ]
 
 
@@ -105,7 +111,9 @@ def _headline(content: ReadingContent) -> str:
     prediction = content.prediction
     if prediction.probability is None or content.decision is None:
         return verdict(content)
-    return (
-        f"{verdict(content)} · probability {probability_text(prediction.probability)} · "
-        f"threshold {content.threshold:g}"
+    return _(
+        HEADLINE,
+        verdict=verdict(content),
+        probability=probability_text(prediction.probability),
+        threshold=content.threshold,
     )

@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from model.errors import XRayError
+from model.language import _
 from model.reading_report.content import ReadingContent
 from model.xray import XRay
 
@@ -73,22 +74,22 @@ def checked(source: Source | None, content: ReadingContent) -> Source:
     """Raises XRayError unless `source` is of the DICOM file of this reading and names its study."""
     if source is None:
         raise XRayError(
-            "a DICOM X-ray to make a DICOM object for its study",
-            f"a {content.xray.kind} file",
-            "Take the PDF or the PNG instead.",
+            _("a DICOM X-ray to make a DICOM object for its study"),
+            _("a {kind} file", kind=content.xray.kind),
+            _("Take the PDF or the PNG instead."),
         )
     if source.sha256 != content.xray.sha256:
         raise XRayError(
-            "the file of the X-ray that was read",
-            "another file",
-            "Give the bytes that were uploaded, unchanged.",
+            _("the file of the X-ray that was read"),
+            _("another file"),
+            _("Give the bytes that were uploaded, unchanged."),
         )
     missing = [keyword for keyword, uid in source.uids.items() if not _is_uid(uid)]
     if missing:
         raise XRayError(
-            "a DICOM file that says to which study it belongs",
-            f"one without a valid {', '.join(missing)}",
-            "Export the X-ray from the archive again, with its identifiers.",
+            _("a DICOM file that says to which study it belongs"),
+            _("one without a valid {names}", names=", ".join(missing)),
+            _("Export the X-ray from the archive again, with its identifiers."),
         )
     return source
 

@@ -42,34 +42,42 @@ from streamlit.errors import StreamlitAuthError, StreamlitMissingAuthlibError
 
 from model.access import ROLES, SESSION_HOURS, VISITOR, Actor, may
 from model.errors import PneumoscopeError
+from model.language import N_, _
+from model.phrases import translated
 from pages.shared import frame, session_cookie
 from pages.shared.drawing import plain
 
 CHECK_SECONDS = 3  # how long a local account that was deactivated may go on
 
-ENDED = (
-    f"You were signed out. After {SESSION_HOURS} hours a sign-in ends; before, when the account "
+ENDED = N_(
+    "You were signed out. After {hours} hours a sign-in ends; before, when the account "
     "signs out on any device, gets another password or role, or is deactivated."
 )
-FOR_ROLE = {"clinician": "This page is for clinicians.", "admin": "This page is for admins."}
-NO_ROLE = "Ask an admin to give you a role, or go on as a visitor: reading a film needs no account."
+FOR_ROLE = {
+    "clinician": N_("This page is for clinicians."),
+    "admin": N_("This page is for admins."),
+}
+SIGNED_IN_AS = N_("You are signed in as {name}, {role}.")
+NO_ROLE = N_(
+    "Ask an admin to give you a role, or go on as a visitor: reading a film needs no account."
+)
 EXPIRED = f"Your sign-in is older than {SESSION_HOURS} hours. Sign in again."
-NOT_VERIFIED = "Your provider does not say that it has verified your e-mail address."
-UNKNOWN = "This address has no role here."
-STAYS = (
-    f"You stay signed in with this browser for {SESSION_HOURS} hours, or until you sign out. On a "
+NOT_VERIFIED = N_("Your provider does not say that it has verified your e-mail address.")
+UNKNOWN = N_("This address has no role here.")
+STAYS = N_(
+    "You stay signed in with this browser for {hours} hours, or until you sign out. On a "
     "computer that others use too, sign out when you go."
 )
-ONLY_HERE = "You are signed out of this browser only; other devices may still be signed in."
-NOT_SET_UP = (
+ONLY_HERE = N_("You are signed out of this browser only; other devices may still be signed in.")
+NOT_SET_UP = N_(
     "The sign-in is not set up completely: ask the administrator to look into the server's log."
 )
-NO_ACCOUNTS = (
+NO_ACCOUNTS = N_(
     "There is no account yet. Who runs the server creates the first one, which makes the others "
     "on the page Admin:"
 )
 FIRST_ACCOUNT = "python -m model users add NAME --role admin"
-NO_NEED = "To read an X-ray you need no account."
+NO_NEED = N_("To read an X-ray you need no account.")
 
 _log = logging.getLogger(__name__)
 
@@ -89,12 +97,13 @@ def require(role: str) -> Actor:
     who = actor()
     if may(who, role):
         return who
-    st.title("Sign in" if who == VISITOR else "Not for this account")
+    st.title(_("Sign in") if who == VISITOR else _("Not for this account"))
     if who == VISITOR:
-        st.write(FOR_ROLE[role])
+        st.write(_(FOR_ROLE[role]))
         form()
     else:
-        st.warning(f"{FOR_ROLE[role]} You are signed in as {plain(who.name)}, {who.role}.")
+        signed_in = _(SIGNED_IN_AS, name=plain(who.name), role=_(who.role))
+        st.warning(f"{_(FOR_ROLE[role])} {signed_in}")
     frame.end()
     st.stop()
 
@@ -109,7 +118,7 @@ def sign_out() -> None:
     state = st.session_state
     if by_provider():
         at_provider = st.user.get("is_logged_in")
-        state.clear()
+        _clear()
         if at_provider:
             st.logout()
         return
@@ -120,7 +129,7 @@ def sign_out() -> None:
         try:
             sessions.end(mine)
         except PneumoscopeError as error:
-            problem = f"{ONLY_HERE} {error}"
+            problem = f"{_(ONLY_HERE)} {error}"
     _forget(problem)
     state["auth.ticket"] = session_cookie.hand_over("")
 
@@ -134,9 +143,17 @@ def keep_signed_in(token: str) -> None:
 
 def _forget(problem: str) -> None:
     """What this session knew; the cookie that its browser came with counts no more."""
-    st.session_state.clear()
+    _clear()
     st.session_state["auth.over"] = session_cookie.token()
     st.session_state["auth.problem"] = problem
+
+
+def _clear() -> None:
+    """Takes all out of this session but the language of who is still there."""
+    chosen = st.session_state.get("language")
+    st.session_state.clear()
+    if chosen:
+        st.session_state["language"] = chosen
 
 
 def form() -> None:
@@ -156,17 +173,17 @@ def form() -> None:
         st.error(str(error), icon=":material/error:")
         return
     if not ready:
-        st.info(NO_ACCOUNTS, icon=":material/person_add:")
+        st.info(_(NO_ACCOUNTS), icon=":material/person_add:")
         st.code(FIRST_ACCOUNT, language="bash")
-        st.caption(NO_NEED)
+        st.caption(_(NO_NEED))
         return
     with st.form("auth.form", width=420):
-        st.text_input("Name", key="auth.name", autocomplete="username")
+        st.text_input(_("Name"), key="auth.name", autocomplete="username")
         st.text_input(
-            "Password", type="password", key="auth.password", autocomplete="current-password"
+            _("Password"), type="password", key="auth.password", autocomplete="current-password"
         )
-        st.form_submit_button("Sign in", type="primary", on_click=_sign_in)
-    st.caption(f"{STAYS} {NO_NEED}")
+        st.form_submit_button(_("Sign in"), type="primary", on_click=_sign_in)
+    st.caption(f"{_(STAYS, hours=SESSION_HOURS)} {_(NO_NEED)}")
 
 
 def _sign_in() -> None:
@@ -197,7 +214,7 @@ def _account() -> Actor | None:
 
         found = sessions.actor(token)
         if known and found != known:
-            _forget(ENDED)
+            _forget(_(ENDED, hours=SESSION_HOURS))
             return None
         state["auth.token" if found else "auth.over"] = token
         return found
@@ -207,18 +224,18 @@ def _account() -> Actor | None:
 def _provider_button(problem: str) -> None:
     person = st.user.to_dict()
     if person.get("is_logged_in"):
-        refused = problem or _refusal(person)
-        st.warning(f"{plain(refused)} {NO_ROLE}", icon=":material/person_off:")
-        st.button("Sign out", on_click=sign_out)
+        refused = problem or translated(_refusal(person))
+        st.warning(f"{plain(refused)} {_(NO_ROLE)}", icon=":material/person_off:")
+        st.button(_("Sign out"), on_click=sign_out)
         return
     # Not as a callback: the redirect has to be sent by a run of the page.
-    if st.button("Sign in at your provider", type="primary", icon=":material/login:"):
+    if st.button(_("Sign in at your provider"), type="primary", icon=":material/login:"):
         try:
             st.login()
         except (StreamlitAuthError, StreamlitMissingAuthlibError):
             _log.exception("OpenID Connect is not set up completely")
-            st.error(NOT_SET_UP, icon=":material/error:")
-    st.caption(NO_NEED)
+            st.error(_(NOT_SET_UP), icon=":material/error:")
+    st.caption(_(NO_NEED))
 
 
 def _vouched_for() -> Actor | None:
@@ -251,7 +268,7 @@ def _record(sign_in: str, name: str, role: str, refusal: str) -> None:
 
 
 def _refusal(person: dict[str, Any]) -> str:
-    """Why this person is a visitor here, in a sentence; "" for one with a role."""
+    """Why this person is a visitor here, in English for the trail; "" for one with a role."""
     verified = person.get("email_verified")
     trusted = verified is None and _roles().get("trust_unverified_email") is True
     if not person.get("email") or not (verified in (True, "true") or trusted):

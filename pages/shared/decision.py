@@ -8,6 +8,7 @@ import streamlit as st
 from model import metrics
 from model.bundle import Bundle
 from model.evaluated import split_of
+from model.language import _
 from model.prediction import WORDS, Decision, decide
 from pages.shared import drawing, gate, operating_points, reports, services
 from pages.shared.services import Reading
@@ -85,8 +86,8 @@ def _verdict(decided: Decision, bundle: Bundle, split: str) -> str:
     scale = drawing.scale(decided, bundle.evaluations[split].labels, bundle.probabilities(split))
     return (
         f'<div class="decision {decided.label}" role="status">'
-        f'<p class="words">{drawing.sign(decided.label)}{WORDS[decided.label]}</p>'
-        f'<p class="figure"><span>probability of pneumonia</span>'
+        f'<p class="words">{drawing.sign(decided.label)}{_(WORDS[decided.label])}</p>'
+        f'<p class="figure"><span>{_("probability of pneumonia")}</span>'
         f"<b>{drawing.probability(decided.probability)}</b></p>{scale}</div>"
     )
 
@@ -94,7 +95,7 @@ def _verdict(decided: Decision, bundle: Bundle, split: str) -> str:
 def _controls(bundle: Bundle) -> None:
     wide, narrow = st.columns([3, 1], vertical_alignment="bottom")
     wide.slider(
-        "Threshold: pneumonia from here on",
+        _("Threshold: pneumonia from here on"),
         0.0,
         1.0,
         step=0.01,
@@ -102,7 +103,7 @@ def _controls(bundle: Bundle) -> None:
         on_change=lambda: _set(st.session_state["read.slider"]),
     )
     narrow.number_input(
-        "Threshold, typed",
+        _("Threshold, typed"),
         0.0,
         1.0,
         step=0.01,
@@ -120,7 +121,7 @@ def _consequences(split: str, bundle: Bundle) -> None:
     drawing.show(drawing.rates(shown, bundle.evaluations[split].description))
     left, right = st.columns(2)
     prevalence = left.number_input(
-        "Prevalence, % of such children",
+        _("Prevalence, % of such children"),
         0.1,
         99.9,
         step=1.0,
@@ -128,10 +129,10 @@ def _consequences(split: str, bundle: Bundle) -> None:
         key="read.prevalence",
         on_change=_keep,
         args=("prevalence",),
-        help="How many of 100 children whom you would X-ray like this one have pneumonia.",
+        help=_("How many of 100 children whom you would X-ray like this one have pneumonia."),
     )
     right.number_input(
-        "Uncertain band, +/-",
+        _("Uncertain band, +/-"),
         0.0,
         0.5,
         step=0.01,
@@ -139,7 +140,7 @@ def _consequences(split: str, bundle: Bundle) -> None:
         key="read.band",
         on_change=_keep,
         args=("band",),
-        help="A probability closer to the threshold than this is referred for reading.",
+        help=_("A probability closer to the threshold than this is referred for reading."),
     )
     ppv, npv = metrics.predictive_values(shown.sensitivity, shown.specificity, prevalence / 100)
     numbers = metrics.natural_numbers(

@@ -1,18 +1,43 @@
 """Small drawings as HTML and SVG: quick enough to follow the threshold, no chart library."""
 
 import re
+from dataclasses import asdict
 from html import escape
 
 import numpy as np
 import streamlit as st
 
+from model.language import N_, _
 from model.metrics import Estimate, NaturalNumbers, Rate
+from model.phrases import translated
 from model.prediction import Decision, Prediction, probability_text
 from pages.shared.services import Consequences
 
 _BINS = 50
 _WIDTH, _HEIGHT = 400, 92  # of the scale, in SVG units
 _AXIS = 46
+SCALE = N_("Probability {probability:.2f}, threshold {threshold:g}, among X-rays of known label")
+HEAT = N_("<b>{share}</b> of the heat lies in the lungs, which cover <b>{area}</b> of the film.")
+OUTSIDE = N_("The heat lies mostly outside the lungs: do not rely on it.")
+# What it does, the name of the figure, and the counts behind it.
+_RATES = (
+    (N_("finds"), N_("sensitivity"), N_("{n} of {of} with pneumonia")),
+    (N_("clears"), N_("specificity"), N_("{n} of {of} without")),
+    (N_("right if positive"), N_("PPV"), N_("{n} of {of} called pneumonia")),
+    (N_("right if negative"), N_("NPV"), N_("{n} of {of} called normal")),
+    (N_("refers"), N_("in the band"), N_("{n} of {of} counted above as decided")),
+)
+MEASURED = N_("At this threshold, on the {films}, {share} of them with pneumonia; 95 % interval")
+OF_100 = N_(
+    "Of 100 children like these, <b>{ill}</b> have pneumonia: <b>{found}</b> found, "
+    "<b>{missed}</b> missed. Of the others <b>{called_back}</b> are called back, "
+    "<b>{cleared}</b> cleared."
+)
+DOTS = N_("{found} found, {missed} missed, {called_back} called back, {cleared} cleared")
+RIGHT = N_(
+    "A positive verdict is right in {ppv}, a negative one in {npv} (PPV and NPV at this "
+    "prevalence)."
+)
 
 
 def show(html: str) -> None:
@@ -55,15 +80,16 @@ def scale(decided: Decision, labels: np.ndarray, probabilities: np.ndarray) -> s
     at, cut = decided.probability * _WIDTH, decided.threshold * _WIDTH
     low = max(0.0, cut - decided.band * _WIDTH)
     wide = min(_WIDTH, cut + decided.band * _WIDTH) - low
+    caption = _(SCALE, probability=decided.probability, threshold=decided.threshold)
     return (
-        f'<svg class="scale" viewBox="-8 0 {_WIDTH + 16} {_HEIGHT}" role="img" aria-label="'
-        f"Probability {decided.probability:.2f}, threshold {decided.threshold:g}, among X-rays of "
-        f'known label">'
+        f'<svg class="scale" viewBox="-8 0 {_WIDTH + 16} {_HEIGHT}" role="img" '
+        f'aria-label="{caption}">'
         f'<rect class="band" x="{low:.1f}" y="12" width="{wide:.1f}" height="68"/>{"".join(bars)}'
         f'<path class="axis" d="M0 {_AXIS}H{_WIDTH}"/>'
         f'<path class="cut" d="M{cut:.1f} 10V82"/>'
         f'<circle class="here" cx="{at:.1f}" cy="{_AXIS}" r="6"/>'
-        f'<text x="0" y="9">with pneumonia</text><text x="0" y="91">without</text></svg>'
+        f'<text x="0" y="9">{_("with pneumonia")}</text>'
+        f'<text x="0" y="91">{_("without")}</text></svg>'
     )
 
 
@@ -76,40 +102,30 @@ def heat_in_lungs(prediction: Prediction) -> str:
     """How much of the heat lies in the lungs: no more than chance has speaks against the map."""
     share, area = prediction.heat_in_lungs, prediction.lungs_area
     if prediction.lungs is None:
-        words = "Lungs not found: how much of the heat lies in them is unknown."
+        words = _("Lungs not found: how much of the heat lies in them is unknown.")
     elif share is None or area is None or np.isnan(share):
         return ""  # no heat, which the viewer says
     else:
-        words = (
-            f"<b>{_percent(share)}</b> of the heat lies in the lungs, which cover "
-            f"<b>{_percent(area)}</b> of the film."
-        )
+        words = _(HEAT, share=_percent(share), area=_percent(area))
         if share < area:
-            words += " <strong>The heat lies mostly outside the lungs: do not rely on it.</strong>"
+            words += f" <strong>{_(OUTSIDE)}</strong>"
     return f'<p class="heat-in-lungs">{words}</p>'
 
 
 def rates(shown: Consequences, description: str) -> str:
     """Sensitivity, specificity, PPV and NPV with 95 % Wilson intervals and counts, as a table."""
-    rows = [
-        ("finds", "sensitivity", shown.sensitivity, "with pneumonia"),
-        ("clears", "specificity", shown.specificity, "without"),
-        ("right if positive", "PPV", shown.ppv, "called pneumonia"),
-        ("right if negative", "NPV", shown.npv, "called normal"),
-    ]
-    if shown.referred.numerator:
-        rows.append(("refers", "in the band", shown.referred, "counted above as decided"))
+    found = (shown.sensitivity, shown.specificity, shown.ppv, shown.npv, shown.referred)
     body = "".join(
-        f'<tr><th scope="row">{verb} <span>{name}</span></th><td><b>{_percent(rate.value)}</b></td>'
-        f"<td>{_interval(rate)}</td><td>{rate.numerator} of {rate.denominator} {whom}</td></tr>"
-        for verb, name, rate, whom in rows
+        f'<tr><th scope="row">{_(verb)} <span>{_(name)}</span></th>'
+        f"<td><b>{_percent(rate.value)}</b></td><td>{_interval(rate)}</td>"
+        f"<td>{_(count, n=rate.numerator, of=rate.denominator)}</td></tr>"
+        for (verb, name, count), rate in zip(_RATES, found, strict=True)
+        if rate is not shown.referred or rate.numerator
     )
     ill, well = shown.sensitivity.denominator, shown.specificity.denominator
-    return (
-        f'<table class="rates"><caption>At this threshold, on the {escape(description)}, '
-        f"{_percent(ill / (ill + well))} of them with pneumonia; 95 % interval</caption>"
-        f"{body}</table>"
-    )
+    share = _percent(ill / (ill + well))
+    caption = _(MEASURED, films=escape(translated(description)), share=share)
+    return f'<table class="rates"><caption>{caption}</caption>{body}</table>'
 
 
 def children(numbers: NaturalNumbers, ppv: Estimate, npv: Estimate) -> str:
@@ -121,18 +137,18 @@ def children(numbers: NaturalNumbers, ppv: Estimate, npv: Estimate) -> str:
         + ["cleared"] * numbers.cleared
     )
     dots = "".join(_dot(kind, i) for i, kind in enumerate(kinds))
+    values = asdict(numbers)
+    right = _(
+        RIGHT,
+        ppv=f"{_percent(ppv.value)} {_interval(ppv)}",
+        npv=f"{_percent(npv.value)} {_interval(npv)}",
+    )
     return (
-        '<div class="children">'
-        f"<p>Of 100 children like these, <b>{numbers.ill}</b> have pneumonia: "
-        f"<b>{numbers.found}</b> found, <b>{numbers.missed}</b> missed. Of the others "
-        f"<b>{numbers.called_back}</b> are called back, <b>{numbers.cleared}</b> cleared.</p>"
-        f'<svg viewBox="0 0 400 80" role="img" aria-label="{numbers.found} found, '
-        f"{numbers.missed} missed, {numbers.called_back} called back, {numbers.cleared} cleared"
-        f'">{dots}</svg>'
-        '<p class="legend"><i class="found"></i>found <i class="missed"></i>missed '
-        '<i class="called-back"></i>called back <i class="cleared"></i>cleared</p>'
-        f"<p>A positive verdict is right in {_percent(ppv.value)} {_interval(ppv)}, a negative one "
-        f"in {_percent(npv.value)} {_interval(npv)} (PPV and NPV at this prevalence).</p></div>"
+        f'<div class="children"><p>{_(OF_100, **values)}</p>'
+        f'<svg viewBox="0 0 400 80" role="img" aria-label="{_(DOTS, **values)}">{dots}</svg>'
+        f'<p class="legend"><i class="found"></i>{_("found")} <i class="missed"></i>{_("missed")} '
+        f'<i class="called-back"></i>{_("called back")} <i class="cleared"></i>{_("cleared")}</p>'
+        f"<p>{right}</p></div>"
     )
 
 
@@ -143,7 +159,7 @@ def _dot(kind: str, index: int) -> str:
 
 
 def _percent(share: float) -> str:
-    return "unknown" if np.isnan(share) else f"{100 * share:.0f} %"
+    return _("unknown") if np.isnan(share) else f"{100 * share:.0f} %"
 
 
 def _interval(estimate: Estimate | Rate) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from model.language import N_, _
 from model.prediction import OVERRULED
 from pages.shared.services import Reading
 from pages.shared.viewer import NO_EVIDENCE, Drawn, viewer
 
-PENDING = "Reading the X-ray ..."
-NO_VERDICT = "No verdict, so no heatmap."
-REFUSED = "Refused, so no heatmap."
+PENDING = N_("Reading the X-ray ...")
+NO_VERDICT = N_("No verdict, so no heatmap.")
+REFUSED = N_("Refused, so no heatmap.")
 
 
 def show(
@@ -45,9 +46,9 @@ def show(
 
 def _note(reading: Reading, hidden: bool) -> str:
     """What is said on the film itself, where it is seen wherever the page is scrolled to."""
-    notes = ["synthetic"] if reading.synthetic else []
+    notes = [_("synthetic")] if reading.synthetic else []
     if reading.prediction and reading.prediction.overruled and not hidden:
-        notes.append(OVERRULED.lower())
+        notes.append(_(OVERRULED).lower())
     return ", ".join(notes)
 
 

@@ -9,19 +9,22 @@ from collections.abc import Callable
 import streamlit as st
 
 from model.bundle import Bundle
+from model.language import N_, _
+from model.phrases import translated
 from pages.shared import services
 
 _TITLES = {
-    "screening": "Screening",
-    "default": "Default",
-    "balanced": "Balanced",
-    "rule-in": "Rule-in",
+    "screening": N_("Screening"),
+    "default": N_("Default"),
+    "balanced": N_("Balanced"),
+    "rule-in": N_("Rule-in"),
 }
+HELP = N_("{threshold:g}: {rule}, chosen on the {films}")
 
 
 def title(name: str) -> str:
     """The name of an operating point as the pages write it."""
-    return _TITLES.get(name, name)
+    return _(_TITLES.get(name, name))
 
 
 def threshold(version: Bundle, state: str = "read") -> float:
@@ -71,7 +74,12 @@ def buttons(
                 title(point.name),
                 key=f"{page}.point.{point.name}",
                 type="primary" if chosen else "secondary",
-                help=f"{point.threshold:g}: {point.rule}, chosen on the {point.chosen_on}",
+                help=_(
+                    HELP,
+                    threshold=point.threshold,
+                    rule=translated(point.rule),
+                    films=translated(point.chosen_on),
+                ),
                 on_click=press,
                 args=(point.name, point.threshold),
             )

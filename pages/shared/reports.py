@@ -64,6 +64,15 @@ export default function ({ data }) {
 # Not `st.download_button`: when a file cannot be made, that says so without saying why.
 _save = st.components.v2.component("pneumoscope_save", js=_SAVE)
 
+# Streamlit's menu closes with what was chosen, and the focus is nowhere: back to its button.
+_BACK = """
+export default function ({ data }) {
+  if (document.activeElement !== document.body) return;
+  document.querySelector(`.st-key-${data}-report button`)?.focus({ preventScroll: true });
+}
+"""
+_back = st.components.v2.component("pneumoscope_back_to_menu", js=_BACK)
+
 
 @st.fragment
 def offer(reading: Reading, page: str, threshold: float, band: float) -> None:
@@ -88,6 +97,7 @@ def offer(reading: Reading, page: str, threshold: float, band: float) -> None:
             chosen = "overlay"
     if chosen:
         _give(reading, page, chosen, threshold, band)
+        _back(key=f"{page}.back", data=page)
 
 
 def _give(reading: Reading, page: str, kind: str, threshold: float, band: float) -> None:

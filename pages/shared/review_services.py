@@ -11,7 +11,8 @@ import numpy as np
 from model import agreement, kept_images, review_queue, reviews, worklists
 from model.access import Actor
 from model.agreement import Drift, Summary
-from model.errors import PneumoscopeError, StoreError
+from model.errors import InputError, PneumoscopeError, StoreError
+from model.language import N_, _
 from model.review_queue import UNFINISHED
 from model.reviews import Region, Review
 from model.worklists import Reading as WorklistReading
@@ -22,8 +23,13 @@ from pages.shared.services import Reading
 LABELS, CONFIDENCES = reviews.LABELS, reviews.CONFIDENCES
 VERDICTS, HEATMAPS = reviews.VERDICTS, reviews.HEATMAPS
 MAX_COMMENT = reviews.MAX_COMMENT
-OPEN, REVIEWED = "open in this session", "reviewed by you"
+OPEN, REVIEWED = N_("open in this session"), N_("reviewed by you")
 _log = logging.getLogger(__name__)
+
+
+def words(answer: str) -> str:
+    """An answer as people read it. "right" alone is a side of the body elsewhere."""
+    return _("Right").lower() if answer == "right" else _(answer)
 
 
 @dataclass(frozen=True)
@@ -79,9 +85,10 @@ def is_unfinished(case: Case) -> bool:
 
 def kept_film(actor: Actor, image: str) -> Reading | None:
     """The film from the kept images. Raises StoreError when its file is gone."""
-    if image not in {kept.image_sha256 for kept in kept_images.kept(actor)}:
+    try:
+        pixels = kept_images.film(actor, image)  # (H, W) uint8, as the network reads it
+    except InputError:  # nobody has ticked it
         return None
-    pixels = kept_images.film(actor, image)  # (H, W) uint8, as the network reads it
     pixels.flags.writeable = False
     film = XRay(pixels, (0, 255), "PNG", "", image, pixels.nbytes, 0.0)
     return Reading(name_of(image), film)
@@ -89,7 +96,7 @@ def kept_film(actor: Actor, image: str) -> Reading | None:
 
 def name_of(image: str) -> str:
     """What a film without a name is called."""
-    return f"film {image[:8]}"
+    return _("film {number}", number=image[:8])
 
 
 def readers(actor: Actor, image: str) -> list[Review]:
@@ -133,9 +140,9 @@ def store(
     except Exception:
         _log.exception("a review was not stored")
         raise StoreError(
-            "a review that can be stored",
-            "a fault of the server",
-            "It was not stored. Ask the administrator to look into the server's log.",
+            _("a review that can be stored"),
+            _("a fault of the server"),
+            _("It was not stored. Ask the administrator to look into the server's log."),
         ) from None
 
 

@@ -23,6 +23,7 @@ from model.bundle import CARD, Bundle, read_card
 from model.champion import Served
 from model.config import ROOT
 from model.errors import PneumoscopeError
+from model.language import N_, _
 from model.prediction import Prediction
 from model.preprocessing import prepare
 from model.xray import XRay
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from model.nn.classifier import Classifier
     from model.reading_report.source import Source
 
+NOT_RECORDED = N_("This could not be recorded, so the image was not read.")
+NOT_READ = N_(
+    "The classifier could not read this X-ray. There is no verdict: ask the administrator "
+    "to look into the server's log and to run `python -m model doctor`."
+)
 SAMPLES = ROOT / "assets" / "samples"
 _log = logging.getLogger(__name__)
 
@@ -145,7 +151,7 @@ def _load(folder: Path) -> "Classifier":
     return Classifier.load(folder)
 
 
-def _settle(_: "Future[Classifier]") -> None:
+def _settle(_loaded: "Future[Classifier]") -> None:
     """Tidies up behind the loading, when nobody waits for it any more.
 
     Streamlit collects garbage after every script run. TensorFlow's half a million objects are
@@ -231,8 +237,8 @@ def overrule(reading: Reading) -> str:
     except Exception as error:
         _log.exception("an overruled gate was not recorded")
         known = isinstance(error, PneumoscopeError)
-        why = str(error) if known else "Ask the administrator to look into the server's log."
-        return f"This could not be recorded, so the image was not read. {why}"
+        why = str(error) if known else _("Ask the administrator to look into the server's log.")
+        return f"{_(NOT_RECORDED)} {why}"
     _predict(reading, overruled=True)
     return ""
 
@@ -250,10 +256,7 @@ def _predict(reading: Reading, overruled: bool = False) -> None:
     except Exception:
         # What went wrong inside belongs into the log, not on a clinician's screen.
         _log.exception("prediction failed")
-        reading.error = (
-            "The classifier could not read this X-ray. There is no verdict: ask the administrator "
-            "to look into the server's log and to run `python -m model doctor`."
-        )
+        reading.error = _(NOT_READ)
 
 
 def decode(data: bytes, name: str, synthetic: bool = False) -> Reading:

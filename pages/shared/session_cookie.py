@@ -67,7 +67,7 @@ def waits(ticket: str) -> bool:
 def send(ticket: str) -> None:
     """Has the browser fetch its cookie, unless it has it."""
     if waits(ticket):
-        _send(key="session_cookie.send", data={"ticket": ticket, "url": _path("session")})
+        _send(key="session_cookie.send", data={"ticket": ticket, "url": path("session")})
 
 
 async def _answer(request: Request) -> Response:
@@ -81,13 +81,13 @@ async def _answer(request: Request) -> Response:
     origin = request.headers.get("origin") or str(request.url)
     response = Response(status_code=204)
     response.set_cookie(
-        NAME, token, max_age=SESSION_HOURS * 3600 if token else 0, path=_path(),
+        NAME, token, max_age=SESSION_HOURS * 3600 if token else 0, path=path(),
         secure=origin.startswith("https:"), httponly=True, samesite="strict",
     )  # fmt: skip
     return response
 
 
-def _path(name: str = "") -> str:
+def path(name: str = "") -> str:
     """Below the address of the app, with a slash at the front."""
     parts = (str(st.get_option("server.baseUrlPath") or "").strip("/"), name)
     return "/" + "/".join(filter(None, parts))
@@ -95,4 +95,4 @@ def _path(name: str = "") -> str:
 
 def routes() -> list[Route]:
     """What the server answers beside Streamlit's own addresses."""
-    return [Route(_path("session"), _answer, methods=["POST"])]
+    return [Route(path("session"), _answer, methods=["POST"])]

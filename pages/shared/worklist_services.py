@@ -11,6 +11,8 @@ import streamlit as st
 from model.access import Actor, require
 from model.config import settings
 from model.errors import InputError, PneumoscopeError
+from model.language import N_, _
+from model.phrases import translated
 from pages.shared import services
 from pages.shared.services import Reading
 
@@ -20,14 +22,16 @@ if TYPE_CHECKING:
     from model.worklists import File, Worklist
 
 ERROR, PENDING = "error", "pending"
-SORTS = ("Most suspicious first", "Least suspicious first", "File name", "As given")
+SORTS = (
+    N_("Most suspicious first"), N_("Least suspicious first"), N_("File name"), N_("As given")
+)  # fmt: skip
 DECISIONS = {
-    "pneumonia": "Pneumonia likely",
-    "refer": "Uncertain: refer",
-    "normal": "Pneumonia unlikely",
-    "refused": "No decision",
-    ERROR: "Not readable",
-    PENDING: "Not read yet",
+    "pneumonia": N_("Pneumonia likely"),
+    "refer": N_("Uncertain: refer"),
+    "normal": N_("Pneumonia unlikely"),
+    "refused": N_("No decision"),
+    ERROR: N_("Not readable"),
+    PENDING: N_("Not read yet"),
 }
 
 
@@ -82,7 +86,9 @@ def films(actor: Actor, uploads: Sequence[tuple[str, bytes]], folder: str | None
     if uploads or folder is None:
         return archive.from_uploads(uploads)
     if folder not in folders():
-        raise InputError("a folder that the configuration allows", "another", "Choose another.")
+        raise InputError(
+            _("a folder that the configuration allows"), _("another"), _("Choose another.")
+        )
     return archive.from_folder(folders()[folder])
 
 
@@ -144,8 +150,7 @@ def num_missing(actor: Actor, number: int) -> int:
     from model import worklists
 
     held = _reader().held(actor, number)
-    files = worklists.files(actor, number)
-    return sum(file.state == PENDING and file.position not in held for file in files)
+    return sum(position not in held for position in worklists.pending(actor, number))
 
 
 def thumbnails(actor: Actor, number: int) -> dict[int, str]:
@@ -157,32 +162,40 @@ def rows(actor: Actor, number: int, threshold: float, band: float) -> list[Row]:
     """The files of a list with their decisions at this threshold, as given; no film is read."""
     from model import reviews, worklists
 
-    said: dict[str, list[str]] = {}
+    said: dict[str, dict[str, str]] = {}
     for review in reviews.latest(actor):
-        said.setdefault(review.image_sha256, []).append(f"{review.reader}: {review.label}")
+        said.setdefault(review.image_sha256, {})[review.reader] = review.label
     first: dict[str, str] = {}
     found = []
     for file in worklists.files(actor, number):
         image = file.reading.image_sha256 if file.reading else ""
         same = first.setdefault(image, file.file) if image else file.file
-        twin = f"Same film as {same}." if same != file.file else ""
-        found.append(_row(file, threshold, band, "; ".join(said.get(image, ())), twin))
+        twin = _("Same film as {file}.", file=same) if same != file.file else ""
+        found.append(_row(file, threshold, band, _reviews(actor, said.get(image, {})), twin))
     return found
+
+
+def _reviews(actor: Actor, said: Mapping[str, str]) -> str:
+    """Labels by reader, for who has given one: a second reader judges without the first."""
+    if said and actor.name not in said:
+        return _("reviewed by others")
+    return "; ".join(f"{reader}: {_(label)}" for reader, label in said.items())
 
 
 def _row(file: "File", threshold: float, band: float, review: str, twin: str) -> Row:
     said = file.reading
     if said is None:
-        return Row(file.position, file.file, file.state, None, "", "", file.error, "", "", "")
+        why = translated(file.error)
+        return Row(file.position, file.file, file.state, None, "", "", why, "", "", "")
     decided = said.decide(threshold, band)
-    reason = "" if said.gate_status == "accepted" else said.gate_reason
+    reason = "" if said.gate_status == "accepted" else translated(said.gate_reason)
     return Row(
         file.position,
         file.file,
         decided.label if decided else "refused",
         said.probability,
         said.gate_status,
-        review or "not reviewed",
+        review or _("not reviewed"),
         " ".join(filter(None, (reason, twin))),
         said.image_sha256,
         said.model_version,
@@ -223,7 +236,9 @@ def open_case(actor: Actor, number: int, row: Row) -> Reading | None:
         return None
     reading = services.decode(film.read(), row.file)
     if row.image and reading.id != row.image:
-        raise InputError("the film that was read", "another one by that name", "Give it again.")
+        raise InputError(
+            _("the film that was read"), _("another one by that name"), _("Give it again.")
+        )
     reading.prediction = _reader().prediction(reading.id, row.model_version)
     if reading.prediction:
         reading.read_at = datetime.fromisoformat(row.time)

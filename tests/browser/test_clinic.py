@@ -79,10 +79,11 @@ def choose(page: Page, title: str) -> None:
 
 
 def shows_value(page: Page, words: str) -> None:
-    """Until a choice has it chosen: its value is in an input."""
+    """Until a choice has it chosen. A busy machine may take minutes for TensorFlow and 40 films."""
     page.wait_for_function(
         "words => [...document.querySelectorAll('input')].some(i => i.value.includes(words))",
         arg=words,
+        timeout=240_000,
     )
 
 
@@ -111,38 +112,139 @@ def make_list(page: Page, films: dict[str, bytes]) -> None:
 
 
 def decisions_follow(page: Page) -> None:
-    """At an operating point and where the reader clicks: what is counted is what is exported."""
+    """At an operating point and where the reader moves it: what is counted is what is exported."""
 
-    def follow(threshold: float) -> None:
+    def follow(chosen: str) -> float:
+        page.wait_for_selector(f".st-key-worklist-points{chosen}")
+        page.wait_for_selector('[data-test-script-state="notRunning"]')
         rows = list(csv.DictReader(io.StringIO(downloaded(page, "CSV"))))
         assert len(rows) == NUM_FILES
+        (threshold,) = {float(row["threshold"]) for row in rows}
         read = [row for row in rows if row["state"] == "read"]
         assert len(read) == NUM_FILMS + 1
-        assert {float(row["threshold"]) for row in rows} == {threshold}
         likely = [row for row in read if float(row["probability"]) >= threshold]
         assert [row for row in read if row["decision"] == "pneumonia"] == likely
         assert 0 < len(likely) < len(read)
         page.get_by_text(f"Pneumonia likely: {len(likely)} ·").wait_for()
+        return threshold
 
-    slider = page.get_by_role("slider").first
-    before = slider.get_attribute("aria-valuenow")
+    page.locator('[data-testid="stDataFrame"]').wait_for()
     page.get_by_role("button", name="Screening").click()
+    assert follow(' .st-key-worklist-point-screening [kind="primary"]') < 0.5
+    page.get_by_role("slider").first.fill("0.54")
+    page.get_by_role("slider").first.press("ArrowRight")  # the queue of reviews has films there
+    assert follow(':not(:has([kind="primary"]))') == 0.55
+
+
+def case_by_case(page: Page) -> None:
+    """Next and previous by keyboard, the suspicious ones first."""
+    place = page.get_by_text(re.compile(rf"^\d+ of {NUM_FILES}$"))
+    page.keyboard.press("j")
+    first = film_id(page)
+    page.locator(".decision .words").get_by_text("Pneumonia likely").wait_for()
+    page.keyboard.press("j")
+    page.locator(f'{HERE}:not([data-film-id="{first}"])').wait_for()
+    assert place.inner_text() == f"2 of {NUM_FILES}"
+    page.keyboard.press("k")
+    page.locator(f'{HERE}[data-film-id="{first}"]').wait_for()
+    assert place.inner_text() == f"1 of {NUM_FILES}"
+
+
+def answer(page: Page, keys: str) -> None:
+    """Presses the keys of the form and stores it."""
+    page.get_by_role("button", name="Store").wait_for()
+    for key in keys:
+        page.keyboard.press(key)
     page.wait_for_function(
-        "v => document.querySelector('[role=slider]').ariaValueNow !== v", arg=before
+        "n => document.querySelectorAll('[role=radiogroup] input:checked').length === n",
+        arg=len(keys.replace("x", "")),
     )
-    follow(float(slider.get_attribute("aria-valuenow") or 0))
-    track = page.locator('[data-testid="stSlider"]').bounding_box()
-    assert track
-    page.mouse.click(track["x"] + 0.55 * track["width"], slider.bounding_box()["y"] + 5)  # type: ignore[index]
-    page.wait_for_function("Number(document.querySelector('[role=slider]').ariaValueNow) > 0.5")
-    follow(float(slider.get_attribute("aria-valuenow") or 0))
+    page.keyboard.press("Control+Enter")
+
+
+def three_reviews(page: Page, films: dict[str, bytes]) -> list[str]:
+    """One with a box, one without, one blinded; the films in that order."""
+    by_hash = {hashlib.sha256(data).hexdigest()[:8]: data for data in films.values()}
+    page.keyboard.press("v")
+    page.get_by_role("button", name="Store").wait_for()
+    first = film_id(page)
+    page.locator(".viewer canvas").focus()
+    for key in ("+", "+", "b", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector('.viewer[data-regions="1"]')
+    answer(page, "1ed9x")
+    page.get_by_text("Stored: normal.").wait_for()
+
+    choose(page, "Worklist")
+    page.get_by_text(f"1 of {NUM_FILES}", exact=True).wait_for()
+    page.get_by_role("button", name="Next").click()
+    page.locator(f'{HERE}:not([data-film-id="{first}"])').wait_for()
+    second = film_id(page)
+    page.get_by_role("button", name="Review this film").click()
+    page.locator(f'{HERE}[data-film-id="{second}"]').wait_for()
+    answer(page, "3ea7")
+    page.get_by_text("Stored: viral.").wait_for()
+
+    page.get_by_text("Blinded: my label before the model's").click()
+    blind = "/^film [0-9a-f]{8}$/.test(document.querySelector('[role=combobox]')?.value)"
+    page.wait_for_function(blind)  # no reason, no probability
+    case = page.get_by_role("combobox").first.input_value()
+    given = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": by_hash[case.split()[-1]]}
+    page.locator("input[type=file]").set_input_files(given)
+    page.get_by_text("The model's verdict and heatmap come after your label.").wait_for()
+    third = film_id(page)
+    assert page.get_by_text("Pneumonia likely").count() == 0
+    answer(page, "1q")
+    page.get_by_text("Your label is stored: normal. Now the model.").wait_for()
+    page.get_by_text("Pneumonia likely").wait_for()
+    answer(page, "4wan")
+    page.get_by_text("Stored: unspecified pneumonia.").wait_for()
+    return [first, second, third]
+
+
+def two_at_once(ann: Page, bob: Page, film: str) -> None:
+    """Both have the case open, then both store: each has said what they have said."""
+    ann.get_by_role("combobox").first.click()
+    ann.get_by_role("option", name=re.compile(f"film {film[:8]}.*reviewed by you")).click()
+    ann.get_by_role("button", name="Correct this review").click()
+    ann.locator(f'{HERE}[data-film-id="{film}"][data-regions="1"]').wait_for()
+    shows_value(bob, "model and reader disagree")
+    bob.locator(f'{HERE}[data-film-id="{film}"]').wait_for()
+    answer(bob, "2qa7")
+    answer(ann, "5ed9")
+    bob.get_by_text("Stored: bacterial.").wait_for()
+    ann.get_by_text("Stored: other finding.").wait_for()
 
 
 def test_a_clinic_works_with_it(
     url: str, films: dict[str, bytes], new_page: Callable[..., Page]
 ) -> None:
-    ann = new_page()
+    ann, bob = new_page(), new_page()
     ann.goto(f"{url}/worklist")
     sign_in(ann, "ann")
     make_list(ann, films)
     decisions_follow(ann)
+    case_by_case(ann)
+    first, second, third = three_reviews(ann, films)
+    ann.reload()
+    bob.goto(f"{url}/review")
+    sign_in(bob, "bob")
+    two_at_once(ann, bob, first)
+
+    bob.get_by_role("tab", name="Dashboard").click()
+    bob.get_by_text("4 reviews of 3 films.").wait_for()
+    row = bob.get_by_role("row", name="ann and bob")
+    assert "0/1" in row.inner_text()
+    assert "cannot be computed" in row.inner_text()
+    ann.get_by_role("tab", name="Dashboard").click()
+    lines = downloaded(ann, "Reviews as JSON lines").splitlines()
+    said = [json.loads(line) for line in lines]
+    assert [one["image_sha256"] for one in said] == [first, second, third, third, first]
+    assert [one["label"] for one in said] == [
+        "normal", "viral", "normal", "unspecified pneumonia", "other finding"
+    ]  # fmt: skip
+    assert [one["blinded"] for one in said] == [False, False, True, True, False]
+    assert [len(one["regions"]) for one in said] == [1, 0, 0, 0, 1]
+    assert {one["reader"] for one in said} == {"ann"}
+    rows = list(csv.DictReader(io.StringIO(downloaded(bob, "Reviews as CSV"))))
+    assert [(row["reader"], row["label"]) for row in rows] == [("bob", "bacterial")]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image, ImageChops, ImageOps
 
+from model import language
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
@@ -303,3 +305,26 @@ def test_a_look_at_the_about_page_loses_nothing(
     app.shows(SAMPLES / "pneumonia-3.jpg")
     app.expect_threshold("0.000")
     app.expect_background(DARK)
+
+
+@pytest.mark.skipif("es" not in language.languages(), reason="no Spanish in model/languages")
+def test_a_spanish_browser_reads_spanish_until_english_is_chosen(
+    new_page: Callable[..., Page], url: str
+) -> None:
+    page, spanish = new_page(locale="es-ES"), language._sentences("es")
+
+    def in_language(code: str, *sentences: str) -> None:
+        page.wait_for_function("code => document.documentElement.lang === code", arg=code)
+        for sentence in sentences:
+            page.get_by_text(spanish[sentence] if code == "es" else sentence).first.wait_for()
+
+    page.goto(url)
+    in_language("es", "Drop an X-ray above or choose a sample.", "About")
+    page.locator(".st-key-read-sample-normal-1-jpg button:visible").click()
+    in_language("es", "Pneumonia unlikely", "Invert", "shows where, not why")
+    page.get_by_role("button", name="English").click()
+    in_language("en", "Pneumonia unlikely", "Invert", "shows where, not why")
+    page.reload()  # a new session: the browser has kept the choice
+    in_language("en", "Drop an X-ray above or choose a sample.")
+    page.get_by_role("button", name="Español").click()
+    in_language("es", "Drop an X-ray above or choose a sample.")

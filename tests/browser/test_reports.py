@@ -157,4 +157,5 @@ def test_the_menu_by_keyboard_and_on_a_phone(
     with page.expect_download() as download:
         page.keyboard.press("Enter")
     assert download.value.suggested_filename == "IM0001.report.png"
+    page.get_by_role("button", name="Report").and_(page.locator(":focus")).wait_for()  # to go on
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

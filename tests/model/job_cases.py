@@ -94,3 +94,17 @@ def wait_until(job: Job, *states: str) -> Job:
 
     wait_for(arrived, f"the job is {found.state}, {found.message}")
     return found
+
+
+def hold(control: Path, step: str) -> None:
+    """Has the jobs of `stub_work` wait at the end of this step; control: its folder."""
+    (control / "held").unlink(missing_ok=True)
+    (control / "hold").write_text(step)
+
+
+def let_go(control: Path) -> None:
+    (control / "hold").unlink()
+
+
+def wait_held(control: Path) -> None:
+    wait_for((control / "held").exists, "no job has come to where it is to wait")

@@ -1,7 +1,8 @@
-"""Kills a process at every step of serving another version, and looks at what is left.
+"""Kills a process at every step of a hand-over, a promotion and a rollback; looks at what is left.
 
-A step is as in tests/model/kill_review.py: before what writes to a file, a folder or a database.
-For each a child is forked that dies there. Prints how many steps there were, and what is wrong.
+A step is as in tests/model/kill_review.py: before what writes to a file, a folder or a database;
+of a hand-over, which is MLflow's alone, before each of its calls that writes. For each a child is
+forked that dies there. Prints for each of the three how many steps there were, and what is wrong.
 """
 
 import itertools
@@ -15,6 +16,7 @@ from typing import Any
 
 from model import audit, champion, registry, store, tracking
 from model.access import Actor
+from model.bundle import open_bundle
 from model.config import settings
 from tests.model.kill_review import DIED, die_at
 from tests.model.versions import epochs, write_version
@@ -23,7 +25,32 @@ ZOE = Actor("zoe", "admin")
 FAILED = 8
 
 
-def in_child(act: Callable[[], Any], step: int = 0) -> int:
+def die_at_call(step: int) -> None:
+    """Has this process exit at once before this call of MLflow that writes."""
+    from mlflow import MlflowClient
+
+    left = step
+
+    def before(name: str) -> None:
+        original = getattr(MlflowClient, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                os._exit(DIED)
+            return original(*arguments, **options)
+
+        setattr(MlflowClient, name, counted)
+
+    for name in (
+        "create_experiment", "create_run", "log_batch", "log_artifact", "set_terminated",
+        "create_registered_model", "create_model_version", "set_registered_model_alias",
+    ):  # fmt: skip
+        before(name)
+
+
+def in_child(act: Callable[[], Any], step: int = 0, die: Callable[[int], None] = die_at) -> int:
     """The exit status of a child that does it, and dies at this step if one is given.
 
     All use of the databases is in children: no connection is shared.
@@ -33,7 +60,7 @@ def in_child(act: Callable[[], Any], step: int = 0) -> int:
         status = 0
         try:
             if step:
-                die_at(step)
+                die(step)
             act()
         except Exception as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -42,10 +69,25 @@ def in_child(act: Callable[[], Any], step: int = 0) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def begin(folder: Path) -> None:
-    """A version that is served, and another one."""
-    new = write_version(folder / "new", model_version="new")
-    registry.hand_over("", new.folder, "job-1", epochs())
+def hand_over(folder: Path, step: int) -> None:
+    """A training of its own for each step, which a retry hands over again."""
+    new = write_version(folder / f"handed-{step}", model_version=f"handed-{step}")
+    registry.hand_over("", new.folder, f"job-{step}", epochs())
+
+
+def look_handed_over(folder: Path, step: int) -> None:
+    """Raises unless it is there once or not at all, and once and whole after a retry."""
+    name = f"handed-{step}"
+
+    def found() -> list[str]:
+        return [one.model_version for one in registry.versions() if one.model_version == name]
+
+    assert len(found()) <= 1
+    hand_over(folder, step)
+    assert found() == [name]
+    assert registry.challenger().model_version == name
+    assert open_bundle(registry.bundle_of(name)).model_version == name
+    assert registry.served_version() == "old"
 
 
 def look(step: int) -> None:
@@ -66,11 +108,28 @@ def look(step: int) -> None:
     assert audit.check() == []
 
 
-def back() -> None:
-    """The old version is served, and no copy of the new one is here."""
-    if registry.served_version() == "new":
-        registry.rollback(ZOE, "old", "new")
-    shutil.rmtree(champion.folder_of("new"), ignore_errors=True)
+def back(to: str, other: str) -> None:
+    """Another one is served as before the step, and no copy of what was to be is here."""
+    if registry.served_version() == other:
+        registry.rollback(ZOE, to, other)
+    shutil.rmtree(champion.folder_of(other), ignore_errors=True)
+
+
+def killed(
+    act: Callable[[int], Any],
+    check: Callable[[int], Any],
+    die: Callable[[int], None] = die_at,
+) -> dict[str, Any]:
+    """Both are given the number of the step; the first dies there, until it comes to its end."""
+    wrong = []
+    for step in itertools.count(1):
+        status = in_child(lambda step=step: act(step), step, die)
+        checked = in_child(lambda step=step: check(step))
+        if checked or status not in (0, DIED):
+            wrong.append({"step": step, "status": status, "checked": checked})
+        if status != DIED:
+            break
+    return {"steps": step, "wrong": wrong}
 
 
 if __name__ == "__main__":
@@ -84,13 +143,21 @@ if __name__ == "__main__":
     champion.SHIPPED = write_version(folder / "shipped", model_version="old").folder
     registry.PAUSES = ()
     assert in_child(store.description) == 0
-    assert in_child(lambda: begin(folder)) == 0
-    wrong = []
-    for step in itertools.count(1):
-        status = in_child(lambda: registry.promote(ZOE, "new", "old"), step)
-        checked = in_child(lambda step=step: (look(step), back()))
-        if checked or status not in (0, DIED):
-            wrong.append({"step": step, "status": status, "checked": checked})
-        if status != DIED:
-            break
-    json.dump({"steps": step, "wrong": wrong}, sys.stdout)
+    told = {}
+    told["hand-over"] = killed(
+        lambda step: hand_over(folder, step),
+        lambda step: look_handed_over(folder, step),
+        die_at_call,
+    )
+    new = write_version(folder / "new", model_version="new")
+    assert in_child(lambda: registry.hand_over("", new.folder, "job", epochs())) == 0
+    told["promotion"] = killed(
+        lambda _: registry.promote(ZOE, "new", "old"),
+        lambda step: (look(step), back("old", "new")),
+    )
+    assert in_child(lambda: registry.promote(ZOE, "new", "old")) == 0
+    told["rollback"] = killed(
+        lambda _: registry.rollback(ZOE, "old", "new"),
+        lambda step: (look(step), back("new", "old")),
+    )
+    json.dump(told, sys.stdout)

@@ -35,9 +35,14 @@ class Server:
     """A program that runs until `stop`; known by its process id, with all that it has started."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
+        self.command, self.environment = command, environment
+        self.start()
+
+    def start(self) -> None:
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         self.process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
+            self.command,
+            env={**os.environ, **self.environment, "PATH": path},
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -55,8 +60,11 @@ class Server:
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            self.kill()
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 class Cluster:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model import audit, job_store, jobs
+from model import audit, job_store, jobs, language, tracking
 from model.errors import AccessError, ConfigError, InputError, StoreError
 from model.job_host import (
     CANCELLED,
@@ -22,7 +22,8 @@ from model.job_host import (
     seen_in_log,
 )  # fmt: skip
 from model.jobs import JobSpec
-from tests.model.job_cases import ADMIN, ANN, SET, SPEC, VISITOR, StubHost, set_up
+from tests.model.job_cases import ADMIN, ANN, SET, SPEC, VISITOR, StubHost, set_up, wait_for
+from tests.pages.spanish import spanish
 
 AWAY = StoreError("a host that answers", "no answer", "Start it.")
 
@@ -196,6 +197,25 @@ def test_a_host_that_is_no_longer_configured_loses_its_jobs(
     assert (jobs.log(ANN, job.id), jobs.curves(ANN, job.id)) == ("", [])
 
 
+def test_what_is_kept_of_a_job_is_english_whoever_looked_at_it(
+    host: StubHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    job = jobs.submit(ADMIN, SPEC)
+
+    def host_of(name: str) -> StubHost:
+        said = map(language._, ("nothing", "none", "Try again later."))
+        raise ConfigError(*said)
+
+    monkeypatch.setattr(jobs, "host_of", host_of)
+    words = {"nothing": "nada", "none": "ninguno", "Try again later.": "Más tarde."}
+    with spanish(tmp_path, words):
+        with pytest.raises(ConfigError, match="Expected nada"):
+            host_of("local")
+        jobs.job(ADMIN, job.id)
+    message = "Expected nothing. Received: none. Try again later."
+    assert job_store.get(job.id).message == message
+
+
 def test_a_slow_host_is_asked_for_one_lost_job_only(
     host: StubHost, monkeypatch: pytest.MonkeyPatch
 ):
@@ -303,6 +323,35 @@ def test_a_job_whose_folder_was_deleted_is_not_retried(host: StubHost, tmp_path:
     with pytest.raises(StoreError, match="Start a new training"):
         jobs.retry(ADMIN, job.id)
     assert jobs.job(ANN, job.id).state == FAILED
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [(CANCELLED, "KILLED"), (LOST, "KILLED"), (FAILED, "FAILED")]
+)
+def test_the_run_of_a_training_that_ended_is_ended_once(
+    host: StubHost, monkeypatch: pytest.MonkeyPatch, state: str, status: str
+):
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(tracking, "end_run", lambda *given: told.append(given))
+    host.text = f'Attempt 1\n{{"run_id": "first"}}\nAttempt 2\n{{"run_id": "7"}}\n{line(0, 0, 0.9)}'
+    job = jobs.submit(ADMIN, SPEC)
+    host.seen = Seen(state, "Ended.")
+    for _ in range(2):
+        assert jobs.job(ANN, job.id).state == state
+    wait_for(lambda: told == [("7", status)], f"{told}")
+
+
+def test_the_run_of_a_training_whose_host_is_away_is_left_alone(
+    host: StubHost, monkeypatch: pytest.MonkeyPatch
+):
+    def away(handle: str) -> str:
+        raise AWAY
+
+    monkeypatch.setattr(tracking, "end_run", None)
+    monkeypatch.setattr(host, "log", away)
+    job = jobs.submit(ADMIN, SPEC)
+    host.seen = Seen(LOST, "The host does not answer.")
+    assert jobs.job(ANN, job.id).state == LOST
 
 
 # --- log and curves -------------------------------------------------------------------------------

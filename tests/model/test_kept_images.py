@@ -100,6 +100,17 @@ def test_who_may_not_delete_or_look(sqlite_home: Path):
     assert len(all_files()) == 1
 
 
+def test_a_film_whose_move_to_its_place_was_cut_off_is_moved_when_it_is_asked_for(
+    sqlite_home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(kept_images, "recover", lambda: None)
+        image = keep(film(1))
+    assert all_files() == [f"staged/{image}.png"]
+    assert (kept_images.film(BOB, image) == film(1).display()).all()
+    assert all_files() == [f"{image[:2]}/{image}.png"]
+
+
 @pytest.mark.parametrize("name", ["../../secret", "", "A" * 64, "a" * 63, "a" * 64 + "\n"])
 def test_only_a_sha256_becomes_a_path(sqlite_home: Path, name: str):
     with pytest.raises(InputError, match="SHA-256"):

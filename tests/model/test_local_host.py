@@ -18,7 +18,17 @@ from model import jobs, local_host, processes
 from model.config import ROOT
 from model.job_host import CANCELLED, ENDED, FAILED, LOST, QUEUED, RUNNING, SUCCEEDED
 from model.jobs import Job
-from tests.model.job_cases import ADMIN, SPEC, STUB, set_up, wait_for, wait_until
+from tests.model.job_cases import (
+    ADMIN,
+    SPEC,
+    STUB,
+    hold,
+    let_go,
+    set_up,
+    wait_for,
+    wait_held,
+    wait_until,
+)
 
 WHOLE = ["epoch 0", "epoch 1", "epoch 2", "trained", "evaluated", "handed over"]
 
@@ -41,19 +51,6 @@ def wait_idle(home: Path) -> None:
     """Until no process of jobs is left."""
     runner = home / "jobs" / local_host.RUNNER
     wait_for(lambda: not processes.is_held(runner), "the runner goes on")
-
-
-def hold(control: Path, step: str) -> None:
-    (control / "held").unlink(missing_ok=True)
-    (control / "hold").write_text(step)
-
-
-def let_go(control: Path) -> None:
-    (control / "hold").unlink()
-
-
-def wait_held(control: Path) -> None:
-    wait_for((control / "held").exists, "no job has come to where it is to wait")
 
 
 def steps(control: Path, job_id: str = "") -> list[str]:

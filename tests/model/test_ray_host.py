@@ -228,6 +228,7 @@ def test_what_travels_is_the_code_and_no_weights_but_the_served_ones(folder: Pat
     with ray_package.packed(folder) as environment:
         top = Path(environment["working_dir"])
         assert (top / "model" / "nn" / "train.py").exists()
+        assert (top / "assets" / "samples" / "samples.json").exists()
         assert (top / "job" / "champion" / "bundle.json").exists()
         assert not list(top.rglob("*.keras"))
         assert sum(path.stat().st_size for path in top.rglob("*")) < 3e6

@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 from pypdf import PdfReader
 
-from model import overlay, reading_report, xray
+from model import language, overlay, reading_report, xray
 from model.errors import BundleError, ConfigError, XRayError
 from model.metrics import confusion
 from model.prediction import Gate, Prediction
@@ -378,6 +378,52 @@ def test_the_capture_shows_the_picture_and_names_the_x_ray(reading):
     assert made.PatientOrientation == ["L", "F"]
     assert "not a diagnosis" in made.SeriesDescription
     assert "Pneumonia likely" in made.ImageComments
+
+
+@pytest.fixture
+def spanish(tmp_path, monkeypatch):
+    """The reader has chosen a Spanish of some words."""
+    said = {
+        "Pneumonia likely": "Neumonía probable",
+        "Gate": "Control de entrada",
+        "refused": "rechazada",
+        "The image is blank: it has almost no contrast.": "La imagen está en blanco.",
+        "a {kind} file": "un archivo {kind}",
+    }
+    text = "\n".join(f'msgid "{key}"\nmsgstr "{words}"\n' for key, words in said.items())
+    (tmp_path / "es.po").write_text(text, "utf-8")
+    monkeypatch.setattr(language, "FOLDER", tmp_path)
+    monkeypatch.setattr(language, "_choose", lambda: "es")
+    caches = (language._sentences, language.languages)
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+def test_the_page_is_in_the_language_of_the_reader(reading, spanish):
+    pdf = reading_report.pdf(reading())
+    assert PdfReader(io.BytesIO(pdf)).trailer["/Root"]["/Lang"] == "es"
+    assert "Neumonía probable" in text_of(io.BytesIO(pdf))
+    gate = Gate("refused", 9.0, "The image is blank: it has almost no contrast.")  # as it is kept
+    said = text(reading(prediction=GONE | {"gate": gate}))
+    assert "Control de entrada Rechazada. La imagen está en blanco." in said
+
+
+def test_dicom_objects_are_in_english_whatever_the_reader_speaks(reading, spanish):
+    data = source()
+    content = reading(data)
+    in_spanish = reading_report.png(content)
+    capture = parsed(made_of("secondary_capture", data, content))
+    assert "Pneumonia likely" in capture.ImageComments
+    report = srread(io.BytesIO(made_of("structured_report", data, content)))
+    assert any("Pneumonia likely" in said for said in texts(report))
+    with language.in_english():
+        assert (capture.pixel_array == opened(reading_report.png(content))).all()
+    assert reading_report.png(content) == in_spanish
+    with pytest.raises(XRayError, match="un archivo PNG"):
+        reading_report.secondary_capture(None, reading())
 
 
 def test_of_several_frames_the_first_is_named(reading):

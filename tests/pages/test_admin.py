@@ -13,6 +13,7 @@ from model import accounts, audit, kept_images, reviews, storage, store, xray
 from model.access import COMMAND_LINE, VISITOR, Actor
 from model.errors import AccessError
 from model.reviews import Review
+from tests.pages.spanish import spanish
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
@@ -29,8 +30,9 @@ def zoe(home: Path) -> None:
 class Admin:
     """The page in the session of zoe, on one of its tabs."""
 
-    def __init__(self, tab: str = "Accounts") -> None:
+    def __init__(self, tab: str = "Accounts", language: str = "en") -> None:
         self.at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        self.at.session_state["language"] = language
         self.at.session_state["auth.actor"] = Actor("zoe", "admin")
         self.at.query_params["tab"] = tab
         self.at.switch_page("pages/admin.py").run()
@@ -228,3 +230,29 @@ def test_a_database_that_is_gone_is_said(home: Path) -> None:
         file.write_bytes(b"no database, " * 100)
     for tab in ("Accounts", "Audit", "Storage"):
         assert "it is damaged" in Admin(tab).text
+
+
+def test_in_spanish_roles_and_tabs_are_the_same_under_other_names(tmp_path: Path) -> None:
+    sentences = {
+        "Accounts": "Cuentas",
+        "admin": "administrador",
+        "clinician": "clínico",
+        "Change role": "Cambiar función",
+        "at least one admin": "al menos un administrador",
+        "Add another first.": "Añada antes otro.",
+        "Expected {expected}. Received: {received}. {todo}": (
+            "Se esperaba {expected}. Se recibió: {received}. {todo}"
+        ),
+        "Role": "Función",
+    }
+    with spanish(tmp_path, sentences):
+        shown = Admin("Accounts", language="es")
+        assert [tab.label for tab in shown.at.tabs][3:5] == ["Cuentas", "Audit"]
+        assert "<td>zoe</td><td>administrador</td>" in shown.html
+        role = shown.at.selectbox(key="admin.new_role.zoe")
+        assert role.options[1:] == ["clínico", "administrador"]
+        role.set_value("clinician")
+        shown.press("Cambiar función")
+        assert "Se esperaba al menos un administrador." in shown.text
+        assert "Añada antes otro." in shown.text
+    assert [one.role for one in accounts.list_accounts(COMMAND_LINE)] == ["admin"]

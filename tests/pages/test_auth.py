@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from model import accounts
-from model.access import COMMAND_LINE, Actor
+from model.access import COMMAND_LINE, SESSION_HOURS, Actor
 from model.prediction import Gate
 from pages.shared import auth, services
 from tests.pages.conftest import PASSWORD, Session, add, trail
@@ -79,7 +79,7 @@ def test_a_session_ends_with_its_account() -> None:
     shown.later()
     assert shown.actor is None
     assert "read.readings" not in shown.at.session_state
-    assert auth.ENDED in shown.text
+    assert auth.ENDED.format(hours=SESSION_HOURS) in shown.text
 
 
 def test_a_session_ends_when_the_role_changes() -> None:

@@ -1,6 +1,7 @@
 """The page Admin, tab Retrain: from reviews and base data to a training that was asked for."""
 
 import io
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,6 +180,19 @@ def test_a_folder_of_another_layout_is_said(
     monkeypatch.setenv("XRAY_DATA", str(tmp_path / "films"))
     settings.cache_clear()
     assert "NORMAL/ and PNEUMONIA/" in looked().text
+
+
+def test_a_set_that_cannot_be_frozen_says_why(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = shutil.copytree(tiny_data, tmp_path / "data")
+    for path in (data / "train" / "NORMAL").iterdir():
+        path.unlink()
+    monkeypatch.setenv("XRAY_DATA", str(data))
+    settings.cache_clear()
+    shown = looked()
+    assert "0 NORMAL (0 children), 12 PNEUMONIA (6 children)" in shown.text
+    assert "Freeze this set" not in [button.label for button in shown.at.button]
 
 
 def test_a_training_is_asked_for(host: FakeHost) -> None:

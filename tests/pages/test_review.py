@@ -19,6 +19,7 @@ from model.reviews import Region, Review
 from pages.shared import review_services, services
 from pages.shared.review import case, dashboard, films, queue
 from tests.model.review_cases import ANN, BOB, CAT, HOSTILE, film, reading, review, sha256
+from tests.pages.spanish import spanish
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = f"""
@@ -68,8 +69,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 class Page:
     """The page in one reader's session."""
 
-    def __init__(self, actor: Actor | None = ANN, *seeds: int, blinded: bool = False) -> None:
+    def __init__(
+        self, actor: Actor | None = ANN, *seeds: int, blinded: bool = False, language: str = "en"
+    ) -> None:
         self.at = AppTest.from_string(APP, default_timeout=60)
+        self.at.session_state["language"] = language
         if actor:
             self.at.session_state["auth.actor"] = actor
         if seeds:
@@ -107,7 +111,7 @@ class Page:
         return self.run()
 
     def open(self) -> "Page":
-        self.at.session_state["tab"] = "Dashboard"
+        self.at.query_params["tab"] = "Dashboard"
         return self.run()
 
     @property
@@ -376,7 +380,7 @@ def test_the_dashboard_counts_and_says_what_is_unknown() -> None:
     assert "ann and bob" in text
     assert "0.500" in text  # kappa: 3 of 4 agree, 1 in 2 expected
     assert "3/8" in text  # each "normal" disagrees with the verdict
-    assert dashboard.TOO_FEW.format(0) in text  # the reviews are of another model version
+    assert dashboard.TOO_FEW.format(n=0) in text  # the reviews are of another model version
 
 
 def test_the_dashboard_warns_when_the_probabilities_have_moved() -> None:
@@ -397,3 +401,41 @@ def test_the_export_has_every_review_of_the_reader() -> None:
     assert review_services.export(ANN, "csv").startswith(b"\xef\xbb\xbfimage_sha256,")
     buttons = [button.label for button in Page().open().at.get("download_button")]
     assert {"Reviews as CSV", "Reviews as JSON lines"} <= set(buttons)
+
+
+def test_in_spanish_the_answers_are_stored_as_ever(tmp_path: Path) -> None:
+    sentences = {
+        "Your own label": "Su propia etiqueta",
+        "viral": "vírica",
+        "right": "derecha",  # a side of the body
+        "Right": "Correcto",
+        "Stored: {label}.": "Guardado: {label}.",
+        "Pneumonia likely": "Neumonía probable",
+        "Readers with the model": "Lectores con el modelo",
+        "{reader} and {other}": "{reader} y {other}",
+        "model": "modelo",
+    }
+    with spanish(tmp_path, sentences):
+        page = Page(ANN, 1, 2, language="es")
+        label, heatmap = page.field("label"), page.field("heatmap")
+        assert label.label == "Su propia etiqueta"
+        assert label.options[2] == "Vírica `3`"
+        assert heatmap.options[0] == "Correcto `7`"
+        assert "Neumonía probable" in page.text
+        page.answer(**{**FULL, "heatmap": "right"}).store()
+        assert "Guardado: vírica." in page.text
+        page.open()
+        assert "Lectores con el modelo" in page.text
+        assert "ann y modelo" in page.text
+    [one] = stored()
+    assert (one.label, one.heatmap) == ("viral", "right")
+
+
+def test_what_a_reader_has_typed_is_never_translated(tmp_path: Path) -> None:
+    with spanish(tmp_path, {"viral": "vírica", "Comment": "Comentario"}):
+        page = Page(ANN, 1, 2, language="es")
+        page.answer(**FULL, comment="viral").store()
+        page.choose(stored()[0].image_sha256)
+        table = next(html for html in page.text.splitlines() if "Comentario" in html)
+    assert "<td>vírica</td>" in table  # the label
+    assert "<td>viral</td>" in table

@@ -89,7 +89,7 @@ def test_signing_out_ends_it_on_all_devices(browser: dict[str, str]) -> None:
     assert reloaded.actor is None  # though its connection came with the cookie
     reloaded.at.run()
     assert reloaded.actor is None
-    assert auth.ENDED in elsewhere.later().text
+    assert auth.ENDED.format(hours=SESSION_HOURS) in elsewhere.later().text
     assert elsewhere.actor is None
     assert Session().actor is None
     keep_cookie(reloaded, browser)
@@ -142,4 +142,5 @@ def test_the_cookie_of_a_deactivated_account_makes_a_visitor(browser: dict[str, 
     shown.at.session_state["read.readings"] = {}
     assert shown.later().actor is None
     assert "read.readings" in shown.at.session_state
-    assert auth.ENDED not in shown.go("sign_in").text  # this session never was theirs
+    # This session never was theirs.
+    assert auth.ENDED.format(hours=SESSION_HOURS) not in shown.go("sign_in").text

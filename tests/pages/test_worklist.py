@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from model import store, worklists
+from model import reviews, store, worklists
 from model.access import Actor
 from model.config import settings
 from model.prediction import Gate, Prediction
 from model.xray import XRay
 from pages.shared import services, worklist_services
+from tests.model.review_cases import BOB, review
+from tests.pages.spanish import spanish
 
 ROOT = Path(__file__).resolve().parents[2]
 ANN = Actor("ann", "clinician")
@@ -69,8 +71,9 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 class Page:
     """The page in ann's session."""
 
-    def __init__(self, actor: Actor | None = ANN) -> None:
+    def __init__(self, actor: Actor | None = ANN, language: str = "en") -> None:
         self.at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        self.at.session_state["language"] = language
         if actor:
             self.at.session_state["auth.actor"] = actor
         self.at.run()
@@ -183,6 +186,17 @@ def test_the_same_film_twice_is_said() -> None:
     assert sorted(map(str, page.column("remark"))) == ["", "Same film as a.png."]
 
 
+def test_what_another_reader_said_is_shown_after_ones_own_review() -> None:
+    page = Page().read(("a.png", film(200)))
+    image = worklist_services.rows(ANN, 1, 0.5, 0)[0].image
+    reviews.add(BOB, review(image_sha256=image, label="viral"), "bob")
+    page.at.run()
+    assert page.column("review") == ["reviewed by others"]
+    reviews.add(ANN, review(image_sha256=image, label="normal"), "ann")
+    page.at.run()
+    assert page.column("review") == ["bob: viral; ann: normal"]
+
+
 def test_after_a_restart_the_list_is_there_and_films_are_given_again() -> None:
     Page().read(("a.png", film(100)))
     number = worklists.create(ANN, "Tuesday", ["a.png", "b.png"])
@@ -235,3 +249,35 @@ def test_exports_hold_the_decisions_and_no_formula() -> None:
 
     entries = audit.entries(Actor("zoe", "admin"))
     assert [e.action for e in entries].count("worklist exported") == 2
+
+
+def test_in_spanish_what_is_shown_is_spanish_and_what_is_stored_is_not(tmp_path: Path) -> None:
+    sentences = {
+        "All": "Todas",
+        "Pneumonia likely": "Neumonía probable",
+        "No decision": "Sin decisión",
+        "refused": "rechazada",
+        "not reviewed": "sin revisar",
+        "It is no chest X-ray.": "No es una radiografía de tórax.",
+        "Same film as {file}.": "La misma radiografía que {file}.",
+        "{n} hidden by the filters": "{n} ocultas por los filtros",
+    }
+    with spanish(tmp_path, sentences):
+        page = Page(language="es").read(
+            ("a.png", film(200)), ("b.png", film(200)), ("c.png", film(0)), ("d.txt", b"hello")
+        )
+        assert page.column("decision")[0] == "Neumonía probable"
+        assert page.column("remark")[:2] == ["", "La misma radiografía que a.png."]
+        assert page.column("review")[0] == "sin revisar"
+        page.choose("decision", "No decision")  # chosen by what it is, not by its words
+        assert page.column("gate") == ["rechazada"]
+        assert page.column("remark") == ["No es una radiografía de tórax."]
+        assert "Sin decisión: 1" in page.text
+        assert "3 ocultas por los filtros" in page.text
+        table = worklist_services.export(ANN, 1, "csv", 0.5, 0.0)
+    stored = worklists.files(ANN, 1)
+    assert stored[2].reading
+    assert stored[2].reading.gate_reason == "It is no chest X-ray."
+    assert stored[3].error.startswith("Expected ")
+    assert ",pneumonia,0.5," in table
+    assert "Neumonía" not in table

@@ -8,6 +8,7 @@ import streamlit as st
 
 from model import audit
 from model.access import Actor
+from model.language import N_, _
 from pages.shared.manage import listing, when
 
 if TYPE_CHECKING:
@@ -15,24 +16,25 @@ if TYPE_CHECKING:
 
 SHOWN = 50  # records at a time
 LOOKED_AT = 20_000  # records that a search goes through
-WHAT = (
+WHAT = N_(
     "Each record is tied to the one before, so that a record changed, added or taken out by "
     "somebody with access to the database is found by the check."
 )
-WHOLE = "The trail is whole: no record was changed, added or taken out."
-NOTHING = "No record fits."
-EXPORTED = "That the trail was exported is on record too."
+WHOLE = N_("The trail is whole: no record was changed, added or taken out.")
+NOTHING = N_("No record fits.")
+EXPORTED = N_("That the trail was exported is on record too.")
 
 
 def draw(actor: Actor) -> None:
     """Search, list, check, export."""
     words, buttons = st.columns([3, 2], vertical_alignment="bottom")
     wanted = words.text_input(
-        "Search", key="admin.audit.search", type="search", placeholder="a name, an action ..."
-    )
+        _("Search"), key="admin.audit.search", type="search",
+        placeholder=_("a name, an action ..."),
+    )  # fmt: skip
     with buttons, st.container(horizontal=True):
-        checked = st.button("Check the trail", icon=":material/verified_user:")
-        export = st.button("Export", icon=":material/download:")
+        checked = st.button(_("Check the trail"), icon=":material/verified_user:")
+        export = st.button(_("Export"), icon=":material/download:")
     if checked:
         _check()
     if export:
@@ -40,11 +42,12 @@ def draw(actor: Actor) -> None:
     pages = st.session_state.get("admin.audit.pages", {}).get(wanted, 1)
     found = _matching(actor, wanted, SHOWN * pages + 1)
     shown = found[: SHOWN * pages]
-    listing(f"Records, newest first: {len(shown)}", [_record(e) for e in shown], NOTHING)
-    if len(found) > len(shown) and st.button("Show older ones", icon=":material/expand_more:"):
+    title = _("Records, newest first: {n}", n=len(shown))
+    listing(title, [_record(e) for e in shown], _(NOTHING))
+    if len(found) > len(shown) and st.button(_("Show older ones"), icon=":material/expand_more:"):
         st.session_state["admin.audit.pages"] = {wanted: pages + 1}
         st.rerun()
-    st.caption(WHAT)
+    st.caption(_(WHAT))
 
 
 def _check() -> None:
@@ -52,20 +55,20 @@ def _check() -> None:
     for problem in problems:
         st.error(problem, icon=":material/gpp_bad:")
     if not problems:
-        st.success(WHOLE, icon=":material/verified_user:")
+        st.success(_(WHOLE), icon=":material/verified_user:")
 
 
 def _export(actor: Actor) -> None:
     """In two steps, so that the right to it is looked at when it is asked for."""
     lines = list(audit.export(actor))
     st.download_button(
-        f"Download {len(lines):,} records (JSON lines)",
+        _("Download {n} records (JSON lines)", n=f"{len(lines):,}"),
         "\n".join([*lines, ""]),
         file_name="audit.jsonl",
         mime="application/x-ndjson",
         on_click="ignore",
         icon=":material/download:",
-        help=EXPORTED,
+        help=_(EXPORTED),
     )
 
 
@@ -74,7 +77,7 @@ def _matching(actor: Actor, wanted: str, number: int) -> list["Entry"]:
     found: list[Entry] = []
     before = None
     words = wanted.casefold().split()
-    for _ in range(0, LOOKED_AT, 500):
+    for _page in range(0, LOOKED_AT, 500):
         entries = audit.entries(actor, 500, before)
         found += [e for e in entries if all(word in _text(e) for word in words)]
         if len(found) >= number or len(entries) < 500:
@@ -94,10 +97,10 @@ def _record(entry: "Entry") -> dict[str, object]:
     )
     image = re.fullmatch("[0-9a-f]{64}", entry.subject)
     return {
-        "No.": entry.id,
-        "Time (UTC)": when(entry.time),
-        "Who": entry.actor,
-        "Did": entry.action,
-        "To": f"{entry.subject[:12]}…" if image else entry.subject,
-        "Details": details,
+        _("No."): entry.id,
+        _("Time (UTC)"): when(entry.time),
+        _("Who"): entry.actor,
+        _("Did"): entry.action,
+        _("To"): f"{entry.subject[:12]}…" if image else entry.subject,
+        _("Details"): details,
     }

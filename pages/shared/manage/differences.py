@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FILMS_AT_A_TIME = 4
 NO_HEAT = N_("no evidence for pneumonia to show")
+POINTS = N_("{value} points ({low} to {high})")
 SAME = N_("They decide every film of the test set alike.")
 LABELS = (N_("normal"), N_("pneumonia"))
 NO_FILMS = N_(
@@ -39,30 +40,30 @@ def figures(found: "Comparison") -> None:
         _(CAPTION, n=f"{found.n:,}"),
         [
             {
-                _("Figure"): _("Sensitivity"),
+                N_("Figure"): N_("Sensitivity"),
                 **_sides(found.sensitivity),
-                _("McNemar"): _p(found.sensitivity.p),
-                _("Films"): _moved(found.sensitivity.gained, found.sensitivity.lost),
+                N_("McNemar"): _p(found.sensitivity.p),
+                N_("Films"): _moved(found.sensitivity.gained, found.sensitivity.lost),
             },
             {
-                _("Figure"): _("Specificity"),
+                N_("Figure"): N_("Specificity"),
                 **_sides(found.specificity),
-                _("McNemar"): _p(found.specificity.p),
-                _("Films"): _moved(found.specificity.gained, found.specificity.lost),
+                N_("McNemar"): _p(found.specificity.p),
+                N_("Films"): _moved(found.specificity.gained, found.specificity.lost),
             },
             {
-                _("Figure"): _("AUROC"),
+                N_("Figure"): N_("AUROC"),
                 **_sides(found.auroc),
-                _("McNemar"): "–",
-                _("Films"): "–",
+                N_("McNemar"): "–",
+                N_("Films"): "–",
             },
             {
-                _("Figure"): _("Default threshold"),
-                _("Champion"): f"{found.points[0].threshold:g}",
-                _("Challenger"): f"{found.points[1].threshold:g}",
-                _("Difference"): "–",
-                _("McNemar"): "–",
-                _("Films"): "–",
+                N_("Figure"): N_("Default threshold"),
+                N_("Champion"): f"{found.points[0].threshold:g}",
+                N_("Challenger"): f"{found.points[1].threshold:g}",
+                N_("Difference"): "–",
+                N_("McNemar"): "–",
+                N_("Films"): "–",
             },
         ],
     )
@@ -77,24 +78,29 @@ def short(found: "Comparison") -> None:
     ):
         if change is not None:
             old, new = tables.value(change.champion), tables.value(change.challenger)
-            st.markdown(f"{name}: {old} → **{new}**, {difference(change)}")
+            st.markdown(f"{name}: {old} → **{new}**, {difference(change).shown}")
 
 
 def _sides(change: "Change") -> dict[str, tables.Cell]:
     return {
-        _("Champion"): change.champion,
-        _("Challenger"): change.challenger,
-        _("Difference"): difference(change),
+        N_("Champion"): change.champion,
+        N_("Challenger"): change.challenger,
+        N_("Difference"): difference(change),
     }
 
 
-def difference(change: "Change") -> str:
+def difference(change: "Change") -> tables.Own:
     """Challenger less champion with its 95 % interval; a rate in points of a hundred."""
     if isinstance(change.champion, Rate):
         value, low, high = _signed(change.difference, 100, 1)
-        return _("{value} points ({low} to {high})", value=value, low=low, high=high)
+        return _both(POINTS, value=value, low=low, high=high)
     value, low, high = _signed(change.difference, 1, 3)
-    return _("{value} ({low} to {high})", value=value, low=low, high=high)
+    return _both(N_("{value} ({low} to {high})"), value=value, low=low, high=high)
+
+
+def _both(sentence: str, **values: object) -> tables.Own:
+    """English in the CSV, the reader's language on the page."""
+    return tables.Own(sentence.format(**values), _(sentence, **values))
 
 
 def _signed(told: Estimate, times: int, decimals: int) -> list[str]:
@@ -106,8 +112,8 @@ def _p(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
-def _moved(gained: int, lost: int) -> str:
-    return _("{gained} better, {lost} worse", gained=gained, lost=lost)
+def _moved(gained: int, lost: int) -> tables.Own:
+    return _both(N_("{gained} better, {lost} worse"), gained=gained, lost=lost)
 
 
 def charts(champion: Bundle, challenger: Bundle, split: str) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from model.access import Actor
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.phrases import translated
 from pages.shared import auth, retraining_services
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, listing, said, training, when
@@ -108,7 +109,7 @@ def _state(job: "Job") -> None:
         st.markdown(f"**{_('What to do:')}** {plain(job.todo)}")
     if job.message:
         show = st.error if job.state == "FAILED" else st.info
-        show(plain(job.message), icon=f":material/{icon}:")
+        show(plain(translated(job.message)), icon=f":material/{icon}:")
     times = [_("asked for by {who} at {time} UTC", who=plain(job.by), time=when(job.created))]
     if job.started:
         times.append(_("begun {time}", time=when(job.started)))

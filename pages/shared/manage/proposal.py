@@ -7,6 +7,7 @@ import streamlit as st
 
 from model.access import Actor
 from model.language import N_, _
+from model.phrases import translated
 from pages.shared import auth, retraining_services
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, listing
@@ -41,8 +42,10 @@ KINDS = {
 
 
 def show(actor: Actor, found: "Proposal") -> None:
-    """Counts first; each list is folded, with its number in its title."""
+    """Counts first, and why it cannot be frozen, if so; each list is folded, its number on it."""
     listing(_("What the set would hold"), _table(found), _("No film fits."))
+    if found.problem:
+        st.error(plain(str(found.problem)), icon=":material/block:")
     for kind, (title, says) in KINDS.items():
         left_out = getattr(found, kind)
         if not left_out:
@@ -53,7 +56,7 @@ def show(actor: Actor, found: "Proposal") -> None:
             for sha256, one in doubtful.items():
                 _doubtful(actor, sha256, one)
             records = [
-                {_("File"): one.file, _("Why"): one.reason}
+                {_("File"): one.file, _("Why"): translated(one.reason)}
                 for one in left_out
                 if doubtful.get(one.image_sha256) is not one
             ]
@@ -95,7 +98,7 @@ def _doubtful(actor: Actor, sha256: str, one: "Left") -> None:
         if picture:
             st.image(picture, alt=_("Kept film {number}", number=sha256[:12]))
     with form, st.form(f"admin.approve.{sha256}", border=False):
-        st.markdown(plain(one.reason))
+        st.markdown(plain(translated(one.reason)))
         labels = [one.label] if one.label else list(LABELS)
         label = st.radio(
             _("Label"), labels, horizontal=True, key=f"admin.label.{sha256}",

@@ -95,7 +95,8 @@ def _data(actor: Actor) -> None:
     of, found = state.get("admin.proposal", (None, None))
     if found is not None and of == base:
         proposal.show(actor, found)
-        _freeze(found)
+        if not found.problem:
+            _freeze(found)
 
 
 def _progress(words: str) -> Callable[[float], object]:
@@ -104,9 +105,6 @@ def _progress(words: str) -> Callable[[float], object]:
 
 
 def _freeze(found: "Proposal") -> None:
-    if found.problem:
-        st.error(plain(str(found.problem)), icon=":material/block:")
-        return
     with st.form("admin.freeze", border=False):
         name = st.text_input(
             _("Name of the set"), key="admin.freeze.name", autocomplete="off", max_chars=80

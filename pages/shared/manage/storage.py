@@ -15,14 +15,15 @@ from pages.shared.manage import Saying, listing, said, size, when
 
 SHOWN = 8  # images at a time
 THUMBNAIL_PX = 120
-WHAT = (
+WHAT = N_(
     "Only images that a reader has ticked “keep for retraining” are kept: their pixels, never the "
     "uploaded file. Films that are merely read stay in the reader's session and go with it."
 )
-NONE_KEPT = "No image is kept."
-DELETED = "The image is deleted; the record of it stays below."
-WHOLE = "All kept images are there and unchanged."
-STRAY = "A file that no record knows"
+NONE_KEPT = N_("No image is kept.")
+DELETED = N_("The image is deleted; the record of it stays below.")
+WHOLE = N_("All kept images are there and unchanged.")
+STRAY = N_("A file that no record knows")
+KEPT_BY = N_("Kept by **{who}** at {time} UTC")
 NO_RETRAINING = N_("Retraining has left nothing on this server.")
 NEEDED = N_(
     "Registered versions stay in the registry whatever is deleted here. The version that is "
@@ -33,7 +34,7 @@ KINDS = {
     "retraining set": N_("Retraining set"), "job": N_("Job"),
     "version": N_("Version, copy to serve"), "upload": N_("Uploaded ZIP"),
 }  # fmt: skip
-FOR_GOOD = "It cannot be brought back. Who deleted it, when and why stays on record."
+FOR_GOOD = N_("It cannot be brought back. Who deleted it, when and why stays on record.")
 
 
 def draw(actor: Actor) -> None:
@@ -41,47 +42,48 @@ def draw(actor: Actor) -> None:
     said()
     images = kept_images.kept(actor)
     _numbers(actor, images)
-    st.caption(WHAT)
+    st.caption(_(WHAT))
     st.subheader(_("Retraining"))
     try:
         _retraining(actor)
     except PneumoscopeError as error:
         st.error(plain(str(error)), icon=":material/error:")
-    st.subheader("Kept images")
-    if st.button("Check the kept images", icon=":material/verified_user:"):
+    st.subheader(_("Kept images"))
+    if st.button(_("Check the kept images"), icon=":material/verified_user:"):
         problems = kept_images.check()
         for problem in problems:
             st.error(problem, icon=":material/broken_image:")
         if not problems:
-            st.success(WHOLE, icon=":material/verified_user:")
+            st.success(_(WHOLE), icon=":material/verified_user:")
     _images(actor, images)
     for name in storage.stray_images(actor):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.write(f"{STRAY}: {name[:12]}")
+            st.write(f"{_(STRAY)}: {name[:12]}")
             _deletion(name)
     records = [
         {
-            "Time (UTC)": when(deletion.time),
-            "Image": deletion.image_sha256[:12],
-            "By": deletion.admin,
-            "Reason": deletion.reason,
+            _("Time (UTC)"): when(deletion.time),
+            _("Image"): deletion.image_sha256[:12],
+            _("By"): deletion.admin,
+            _("Reason"): deletion.reason,
         }
         for deletion in kept_images.deletions(actor)
     ]
-    st.subheader("Deletions on record")
-    listing(f"Deletions, newest first: {len(records)}", records, "None.")
+    st.subheader(_("Deletions on record"))
+    listing(_("Deletions, newest first: {n}", n=len(records)), records, _("None."))
 
 
 def _numbers(actor: Actor, images: list[KeptImage]) -> None:
     found = storage.stored(actor)
+    files = _("{n} files", n=f"{found.num_worklist_files:,}")
     with st.container(horizontal=True):
         for label, value, more in (
-            ("Kept images", len(images), size(sum(image.num_bytes for image in images))),
-            ("Reviews", found.num_reviews, "never deleted"),
-            ("Worklists", found.num_worklists, f"{found.num_worklist_files:,} files"),
-            ("Readings", found.num_readings, "of worklists"),
-            ("Audit records", found.num_audit_records, "never deleted"),
-            ("Database", size(found.database_bytes), found.database),
+            (_("Kept images"), len(images), size(sum(image.num_bytes for image in images))),
+            (_("Reviews"), found.num_reviews, _("never deleted")),
+            (_("Worklists"), found.num_worklists, files),
+            (_("Readings"), found.num_readings, _("of worklists")),
+            (_("Audit records"), found.num_audit_records, _("never deleted")),
+            (_("Database"), size(found.database_bytes), found.database),
         ):
             shown = value if isinstance(value, str) else f"{value:,}"
             st.metric(label, shown, more, delta_color="off", delta_arrow="off", width=150)
@@ -112,7 +114,7 @@ def _retraining(actor: Actor) -> None:
     if free:
         with st.popover(_("Delete one of them"), icon=":material/delete:"):
             chosen = st.selectbox(_("Which"), list(free), key="admin.free")
-            st.write(FOR_GOOD)
+            st.write(_(FOR_GOOD))
             with st.form(f"admin.free.{chosen}", border=False):
                 reason = st.text_input(_("Reason"), key=f"admin.free.reason.{chosen}")
                 pressed = st.form_submit_button(_("Delete it for good"), type="primary")
@@ -127,22 +129,22 @@ def _retraining(actor: Actor) -> None:
 
 def _images(actor: Actor, images: list[KeptImage]) -> None:
     if not images:
-        st.caption(NONE_KEPT)
+        st.caption(_(NONE_KEPT))
         return
     num_pages = -(-len(images) // SHOWN)
     page = 1
     if num_pages > 1:
-        page = st.number_input(f"Page of {num_pages}", 1, num_pages, key="admin.images", width=160)
+        title = _("Page of {n}", n=num_pages)
+        page = st.number_input(title, 1, num_pages, key="admin.images", width=160)
     for image in images[SHOWN * (page - 1) : SHOWN * page]:
         film, facts = st.columns([1, 4], vertical_alignment="center")
         with film:
             _thumbnail(actor, image)
         with facts:
-            st.markdown(
-                f"Kept by **{plain(image.reader)}** at {when(image.time)} UTC  \n"
-                f"{image.width_px} x {image.height_px} px, {size(image.num_bytes)}, "
-                f"number {image.image_sha256[:12]}"
-            )
+            kept = _(KEPT_BY, who=plain(image.reader), time=when(image.time))
+            number = _("number {number}", number=image.image_sha256[:12])
+            pixels = f"{image.width_px} x {image.height_px} px"
+            st.markdown(f"{kept}  \n{pixels}, {size(image.num_bytes)}, {number}")
             _deletion(image.image_sha256)
 
 
@@ -154,18 +156,18 @@ def _thumbnail(actor: Actor, image: KeptImage) -> None:
     else:
         st.image(
             overlay.png(overlay.thumbnail(film, THUMBNAIL_PX)),
-            alt=f"Kept film {image.image_sha256[:12]}",
+            alt=_("Kept film {number}", number=image.image_sha256[:12]),
         )
 
 
 def _deletion(sha256: str) -> None:
     """Two deliberate steps, the second with a reason; keys hold the image."""
-    with st.popover("Delete", icon=":material/delete:"):
-        st.write(FOR_GOOD)
+    with st.popover(_("Delete"), icon=":material/delete:"):
+        st.write(_(FOR_GOOD))
         with st.form(f"admin.delete.{sha256}", border=False):
-            reason = st.text_input("Reason", key=f"admin.reason.{sha256}")
-            deleted = st.form_submit_button("Delete this image for good", type="primary")
+            reason = st.text_input(_("Reason"), key=f"admin.reason.{sha256}")
+            deleted = st.form_submit_button(_("Delete this image for good"), type="primary")
         if deleted:
-            with Saying(DELETED):
+            with Saying(_(DELETED)):
                 kept_images.delete(auth.require("admin"), sha256, reason)
             st.rerun()

@@ -7,6 +7,7 @@ import streamlit as st
 from model.access import Actor
 from model.errors import PneumoscopeError, StoreError
 from model.language import N_, _
+from model.phrases import translated
 from pages.shared import auth, version_services
 from pages.shared.drawing import plain
 from pages.shared.manage import differences, listing, said, say, when
@@ -96,7 +97,7 @@ def _compare(champion: "Champion", other: "Version") -> None:
         return
     if found:
         for problem in found.problems:
-            st.warning(_(FORBIDDEN, why=plain(problem)), icon=":material/block:")
+            st.warning(_(FORBIDDEN, why=plain(translated(problem))), icon=":material/block:")
         differences.figures(found)
     _step(champion, other, found, goes_back)
     if found and not found.problems:
@@ -187,7 +188,7 @@ def _born(version: "Version | None") -> str:
         return _("not in the registry")
     told = [_("registered {time} UTC", time=when(version.created))] if version.created else []
     told += [_("from job {id}", id=version.job_id)] if version.job_id else []
-    told += [version.note] if version.note else []
+    told += [_(version.note)] if version.note else []
     return ", ".join(told)
 
 
@@ -198,5 +199,5 @@ def _record(version: "Version") -> dict[str, object]:
         _("Is"): _marks(version).strip(" ()"),
         _("Registered (UTC)"): when(version.created),
         _("Job"): version.job_id or "–",
-        _("Note"): version.note,
+        _("Note"): _(version.note),
     }

@@ -3,12 +3,15 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import streamlit as st
 
 from model.access import Actor
 from model.errors import PneumoscopeError
+from model.language import N_, _
+from model.phrases import translated
 from model.prediction import WORDS, Prediction, decide
 from model.reviews import Review
 from pages.shared import drawing, film, gate, reports, review_services, services
@@ -18,13 +21,14 @@ from pages.shared.review_services import Case
 from pages.shared.services import Reading
 from pages.shared.trust import tables
 
-HIDDEN = "The model's verdict and heatmap come after your label."
-SEEN = "Not blinded: you have seen the model's verdict on this film."
-REFUSED = "The gate has refused this image, so there is no verdict to judge: {}"
-CORRECT = "Correct this review"
-SAID = "What readers said of this film"
-STORED = "Stored: {}."
-STORED_BLINDED = "Your label is stored: {}. Now the model."
+HIDDEN = N_("The model's verdict and heatmap come after your label.")
+SEEN = N_("Not blinded: you have seen the model's verdict on this film.")
+REFUSED = N_("The gate has refused this image, so there is no verdict to judge: {why}")
+CORRECT = N_("Correct this review")
+SAID = N_("What readers said of this film")
+STORED = N_("Stored: {label}.")
+STORED_BLINDED = N_("Your label is stored: {label}. Now the model.")
+BLINDED, AS_GIVEN = N_("blinded, label then: {label}"), N_("as given")
 
 
 def draw(actor: Actor, case: Case, threshold: float, then: Callable[[], None]) -> None:
@@ -52,15 +56,15 @@ def draw(actor: Actor, case: Case, threshold: float, then: Callable[[], None]) -
             opened["regions"] = drawn
     with right:
         if reading.error:
-            st.error(plain(reading.error), icon=":material/error:")
+            st.error(plain(translated(reading.error)), icon=":material/error:")
         elif not known or reading.prediction is None:
             films.wait()
         else:
             if blinded:
-                st.info(HIDDEN, icon=":material/visibility_off:")
+                st.info(_(HIDDEN), icon=":material/visibility_off:")
             else:
                 if wants_blind:
-                    st.caption(f":material/visibility: {SEEN}")
+                    st.caption(f":material/visibility: {_(SEEN)}")
                 _seen().add(case.image)
                 _verdict(reading.prediction, threshold)
             _answer(actor, case, reading, opened, blinded, threshold, then)
@@ -102,13 +106,15 @@ def _verdict(prediction: Prediction, threshold: float) -> None:
     """What the model says, in two lines: the form needs the room."""
     decided = decide(prediction, threshold)
     if decided is None:
-        st.warning(REFUSED.format(prediction.gate.reason), icon=":material/block:")
+        why = translated(prediction.gate.reason)
+        st.warning(_(REFUSED, why=why), icon=":material/block:")
         return
     gate.warning(prediction)
+    words = _("probability, threshold {threshold:g}", threshold=threshold)
     drawing.show(
         f'<div class="decision {decided.label}"><p class="words">{drawing.sign(decided.label)}'
-        f'{WORDS[decided.label]}</p><p class="figure"><span>probability, threshold '
-        f"{threshold:g}</span><b>{drawing.probability(decided.probability)}</b></p></div>"
+        f'{escape(_(WORDS[decided.label]))}</p><p class="figure"><span>{escape(words)}</span>'
+        f"<b>{drawing.probability(decided.probability)}</b></p></div>"
         f"{drawing.heat_in_lungs(prediction)}"
     )
 
@@ -124,7 +130,7 @@ def _answer(
 ) -> None:
     if not opened["asks"]:
         _show_readers(actor, case.image)
-        if st.button(CORRECT, icon=":material/edit:", key="review.correct"):
+        if st.button(_(CORRECT), icon=":material/edit:", key="review.correct"):
             opened["asks"] = True
             st.rerun()
         return
@@ -147,7 +153,7 @@ def _answer(
     if not goes_on:
         then()
     shown = st.session_state["review.shown"]
-    st.session_state["review.stored"] = (words.format(stored.label), shown)
+    st.session_state["review.stored"] = (_(words, label=_(stored.label)), shown)
     st.rerun()
 
 
@@ -157,28 +163,30 @@ def _show_readers(actor: Actor, image: str) -> None:
     corrected = {review.corrects for review in said}
     tables.show(
         "readers",
-        SAID,
+        _(SAID),
         [
             {
-                "Reader": review.reader,
-                "Time, UTC": review.time[:16].replace("T", " "),
-                "Label": review.label,
-                "Sure?": review.confidence,
-                "Verdict": review.verdict or "none",
-                "Heatmap": review.heatmap,
-                "Marks": len(review.regions),
-                "State": _state(review, review.id in corrected),
-                "Comment": review.comment,
+                N_("Reader"): tables.Own(review.reader),
+                N_("Time, UTC"): review.time[:16].replace("T", " "),
+                N_("Label"): review.label,
+                N_("Sure?"): review.confidence,
+                N_("Verdict"): review.verdict or N_("none"),
+                N_("Heatmap"): tables.Own(review.heatmap, review_services.words(review.heatmap)),
+                N_("Marks"): len(review.regions),
+                N_("State"): _state(review, review.id in corrected),
+                N_("Comment"): tables.Own(review.comment),
             }
             for review in reversed(said)
         ],
     )
 
 
-def _state(review: Review, is_corrected: bool) -> str:
-    states = ["corrected since"] if is_corrected else []
+def _state(review: Review, is_corrected: bool) -> tables.Own:
+    states = [N_("corrected since")] if is_corrected else []
     if review.corrects:
-        states.append("correction")
+        states.append(N_("correction"))
+    shown = [_(state) for state in states]
     if review.blinded:
-        states.append(f"blinded, label then: {review.blind_label}")
-    return ", ".join(states) or "as given"
+        states.append(BLINDED.format(label=review.blind_label))
+        shown.append(_(BLINDED, label=_(review.blind_label)))
+    return tables.Own(", ".join(states) or AS_GIVEN, ", ".join(shown) or _(AS_GIVEN))

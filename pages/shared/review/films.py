@@ -4,17 +4,18 @@ import streamlit as st
 
 from model.access import Actor
 from model.errors import PneumoscopeError
+from model.language import N_, _
 from pages.shared import review_services, services
 from pages.shared.drawing import plain
 from pages.shared.services import Reading
 
 HELD = 8  # films in a session; the oldest is let go
-GONE = (
+GONE = N_(
     "**The film is not at hand.** Nobody has ticked that it be kept, and it is not open in this "
     "session. Give its file again to review it."
 )
-OTHER = "This is another film than the one of this case. Open the file that was read then."
-LOADING = "The classifier is loading. This happens once, after the server's start."
+OTHER = N_("This is another film than the one of this case. Open the file that was read then.")
+LOADING = N_("The classifier is loading. This happens once, after the server's start.")
 
 
 def opened() -> dict[str, Reading]:
@@ -48,8 +49,8 @@ def find(actor: Actor, image: str) -> Reading | None:
 
 
 def _ask(image: str) -> Reading | None:
-    st.info(GONE, icon=":material/image_not_supported:")
-    file = st.file_uploader("File of this film", key=f"review.file.{image}")
+    st.info(_(GONE), icon=":material/image_not_supported:")
+    file = st.file_uploader(_("File of this film"), key=f"review.file.{image}")
     if file is None:
         return None
     try:
@@ -58,7 +59,7 @@ def _ask(image: str) -> Reading | None:
         st.error(plain(str(error)), icon=":material/broken_image:")
         return None
     if reading.id != image:
-        st.error(OTHER, icon=":material/error:")
+        st.error(_(OTHER), icon=":material/error:")
         return None
     _hold(reading)
     st.rerun()
@@ -75,5 +76,5 @@ def wait() -> None:
     """Holds this run until the classifier has loaded, then starts the next one."""
     status = st.empty()
     while not services.classifier_ready(wait_seconds=0.2):
-        status.caption(LOADING)
+        status.caption(_(LOADING))
     st.rerun()

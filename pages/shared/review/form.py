@@ -5,21 +5,23 @@ from typing import Any
 
 import streamlit as st
 
+from model.language import N_, _
 from model.prediction import Prediction
 from model.reviews import Review
 from pages.shared.review import keys
 from pages.shared.review_services import MAX_COMMENT, Said
 
-LABEL, CONFIDENCE = "Your own label", "How sure are you?"
-VERDICT, HEATMAP = "Is the model's verdict right?", "Is the heatmap in the right place?"
-COMMENT, COMMENT_HINT = "Comment", "Without the name of a patient"
-KEEP = "Keep this image for retraining"
-KEPT = (
+LABEL, CONFIDENCE = N_("Your own label"), N_("How sure are you?")
+VERDICT = N_("Is the model's verdict right?")
+HEATMAP = N_("Is the heatmap in the right place?")
+COMMENT, COMMENT_HINT = N_("Comment"), N_("Without the name of a patient")
+KEEP = N_("Keep this image for retraining")
+KEPT = N_(
     "Kept is the picture alone, without file name or details of the file. What is written in the "
     "picture itself stays in it: look for a name first. An administrator can delete it."
 )
-STORE, STORE_BLINDED = "Store the review", "Store my label, then show the model"
-MISSING = "Not stored yet. Still to choose: {}."
+STORE, STORE_BLINDED = N_("Store the review"), N_("Store my label, then show the model")
+MISSING = N_("Not stored yet. Still to choose: {what}.")
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,18 @@ def draw(asked: Asked) -> Said | None:
             chosen["heatmap"] = _choose(asked, HEATMAP, "heatmap", keys.HEATMAPS, given)
         with st.container(key="review-comment"):
             comment = st.text_area(
-                f"{COMMENT} `T`",
+                f"{_(COMMENT)} (T)",
                 old.comment if old else "",
                 max_chars=MAX_COMMENT,
                 height=80,
-                placeholder=COMMENT_HINT,
+                placeholder=_(COMMENT_HINT),
                 key=f"review.comment.{asked.key}",
             )
         with st.container(key="review-keep"):
-            keep = st.checkbox(f"{KEEP} `X`", key=f"review.keep.{asked.key}")
-        st.caption(KEPT)
+            keep = st.checkbox(f"{_(KEEP)} (X)", key=f"review.keep.{asked.key}")
+        st.caption(_(KEPT))
         pressed = st.form_submit_button(
-            STORE_BLINDED if asked.blinded else STORE,
+            _(STORE_BLINDED if asked.blinded else STORE),
             key=f"review.store.{asked.key}",
             type="primary",
             shortcut="Ctrl+Enter",
@@ -81,15 +83,15 @@ def draw(asked: Asked) -> Said | None:
         title for title, value in zip(_titles(asked), chosen.values(), strict=True) if not value
     ]
     if missing:
-        st.error(MISSING.format(", ".join(missing)), icon=":material/error:")
+        st.error(_(MISSING, what=", ".join(missing)), icon=":material/error:")
         return None
     answers: dict[str, Any] = {"verdict": "", "heatmap": "no opinion", **chosen}
     return Said(**answers, regions=(), comment=comment, keep=keep)
 
 
 def _titles(asked: Asked) -> list[str]:
-    titles = ["your label", "how sure you are"]
-    return titles + ["verdict"] * asked.has_verdict + ["heatmap"] * asked.has_heat
+    titles = [_("your label"), _("how sure you are")]
+    return titles + [_("verdict")] * asked.has_verdict + [_("heatmap")] * asked.has_heat
 
 
 def _given(old: Review | None) -> dict[str, str]:
@@ -107,7 +109,7 @@ def _choose(
     choices = list(options.values())
     with st.container(key=f"review-{name}"):
         return st.radio(
-            title,
+            _(title),
             choices,
             index=choices.index(given[name]) if name in given else None,
             format_func=lambda option: keys.of(options, option),

@@ -6,9 +6,14 @@ let current = null;
 export default function mount({ data }) {
   const press = (event) => {
     const path = event.composedPath();
+    const onFilm = path.some((element) => element.matches?.(".viewer"));
+    if (onFilm && event.ctrlKey && event.key === "Enter") {  // Streamlit's shortcut ends at its root
+      document.querySelector("[class*=st-key-review-store-] button")?.click();
+      return;
+    }
     const isTyping = path[0].matches?.("textarea, select, input:not([type=radio], [type=checkbox])");
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (event.key === "?" && path.some((element) => element.matches?.(".viewer"))) return; // it has its own
+    if (event.key === "?" && onFilm) return; // it has its own
     const [name, index] = data[event.key.toLowerCase()] ?? [];
     const controls = document.querySelectorAll(`.st-key-${name} :is(input, textarea, button)`);
     const control = name && [...controls].filter((one) => one.type !== "button" || one.offsetParent)[index];

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from model.language import N_, _
 from pages.shared import review_services
 
-TITLE = "Keys"
-NOTE = (
+TITLE = N_("Keys")
+NOTE = N_(
     "The keys also work while the film has the focus; there ? lists the viewer's own. In the "
     "comment and the case list they write instead."
 )
@@ -23,11 +24,11 @@ _GROUPS = {
     "review-heatmap": HEATMAPS,
 }
 _OTHERS = {
-    "t": ("review-comment", "write the comment"),
-    "x": ("review-keep", "keep the image, or not"),
-    "j": ("review-next", "next case"),
-    "k": ("review-previous", "case before"),
-    "?": ("review-keys", "open this list"),
+    "t": ("review-comment", N_("write the comment")),
+    "x": ("review-keep", N_("keep the image, or not")),
+    "j": ("review-next", N_("next case")),
+    "k": ("review-previous", N_("case before")),
+    "?": ("review-keys", N_("open this list")),
 }
 _component = st.components.v2.component(
     "pneumoscope_review_keys",
@@ -40,23 +41,28 @@ def listen() -> None:
     data = {
         key: [name, index] for name, options in _GROUPS.items() for index, key in enumerate(options)
     }
-    _component(key="review.listen", data=data | {key: [n, 0] for key, (n, _) in _OTHERS.items()})
+    _component(
+        key="review.listen", data=data | {key: [n, 0] for key, (n, _says) in _OTHERS.items()}
+    )
 
 
 def of(options: dict[str, str], option: str) -> str:
     """The option with its key, as Markdown."""
     key = next(key for key, known in options.items() if known == option)
-    return f"{option[0].upper()}{option[1:]} `{key.upper()}`"
+    said = review_services.words(option)
+    return f"{said[0].upper()}{said[1:]} `{key.upper()}`"
 
 
 def help_list() -> None:
     """All keys, behind a button."""
     with (
         st.container(key="review-keys", width="content"),
-        st.popover(TITLE, icon=":material/keyboard:"),
+        st.popover(_(TITLE), icon=":material/keyboard:"),
     ):
         rows = [(key, what) for options in _GROUPS.values() for key, what in options.items()]
-        rows += [(key, what) for key, (_, what) in _OTHERS.items()]
-        rows.append(("ctrl + enter", "store"))
-        st.markdown("  \n".join(f"`{key.upper()}` {what}" for key, what in rows))
-        st.caption(NOTE)
+        rows += [(key, what) for key, (_name, what) in _OTHERS.items()]
+        rows.append(("ctrl + enter", N_("store")))
+        st.markdown(
+            "  \n".join(f"`{key.upper()}` {review_services.words(what)}" for key, what in rows)
+        )
+        st.caption(_(NOTE))

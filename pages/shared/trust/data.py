@@ -87,7 +87,7 @@ def _looks(known: DataSet) -> None:
     with st.container(horizontal=True, gap="medium", key="trust-means"):
         for name, title in (("normal", _("Normal")), ("pneumonia", _("Pneumonia"))):
             caption = _("Mean image: {of}", of=title)
-            st.image(known.mean_image[name], caption=caption, width=168)
+            st.image(known.mean_image[name], caption=caption, width=168, alt=caption)
     left, right = st.columns(2, gap="large")
     with left:
         st.altair_chart(

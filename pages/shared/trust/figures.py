@@ -240,4 +240,9 @@ def gallery(films: list[tuple[LabelledFilm, str]], key: str) -> None:
         for film, words in films:
             picture = evidence.film_thumbnail(film.path)
             if picture:
-                st.image(picture, caption=f"{drawing.plain(film.path.name)}  \n{words}", width=168)
+                st.image(
+                    picture,
+                    caption=f"{drawing.plain(film.path.name)}  \n{words}",
+                    width=168,
+                    alt=_("Film {name}", name=film.path.name),
+                )

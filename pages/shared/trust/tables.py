@@ -16,6 +16,19 @@ from model.language import N_, _
 from model.metrics import Confusion, Estimate, Rate
 from model.phrases import translated
 
+
+class Own(str):
+    """A text with its own words on the page: what people have entered is never translated."""
+
+    def __new__(cls, text: str, shown: str | None = None) -> "Own":
+        """text: in the CSV. shown: on the page, the same unless given."""
+        new = super().__new__(cls, text)
+        new.shown = text if shown is None else shown
+        return new
+
+    shown: str
+
+
 Cell = str | int | float | Estimate | None
 Record = Mapping[str, Cell]
 UNKNOWN = N_("unknown")
@@ -67,7 +80,7 @@ def html(cell: Cell) -> str:
             return _(UNKNOWN)
         return f"<b>{value(cell)}</b><small>{interval(cell)}{_counts(cell)}</small>"
     if isinstance(cell, str):
-        return escape(translated(cell))
+        return escape(cell.shown if isinstance(cell, Own) else translated(cell))
     return f"{cell:,}" if isinstance(cell, int) else f"{cell:.3f}"
 
 

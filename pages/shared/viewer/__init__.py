@@ -25,6 +25,9 @@ import cv2
 import numpy as np
 import streamlit as st
 
+from model.language import N_, _
+from pages.shared.viewer.texts import texts
+
 MAX_PIXELS = 4_000_000  # more than a screen shows; hospital PCs are slow
 COLORMAPS = {
     "inferno": cv2.COLORMAP_INFERNO,
@@ -32,7 +35,9 @@ COLORMAPS = {
     "cividis": cv2.COLORMAP_CIVIDIS,
     "jet": cv2.COLORMAP_JET,  # last: familiar, but its bands suggest edges that are not there
 }
-NO_EVIDENCE = "No positive evidence: no region spoke for pneumonia, so there is no heatmap to show."
+NO_EVIDENCE = N_(
+    "No positive evidence: no region spoke for pneumonia, so there is no heatmap to show."
+)
 _AUTO = (0.005, 0.995)  # shares of the film's pixels below its window Auto, and in or below it
 _HEAT_PX = 512  # long side of the interpolated heatmap: smoother than the eye resolves
 _FINER = 4  # pixels a pixel of the mask, to smooth its outline
@@ -76,7 +81,7 @@ def viewer(
         inversion start afresh; overlay, opacity, colour map and layout are the reader's and stay.
     lungs: (h, w) bool over the whole film; the reader may have their outline drawn.
     note: shown in a corner of the film, such as "synthetic".
-    empty: the words shown when there is no heat, why there is none.
+    empty: the words shown when there is no heat, why there is none; marked with `N_`.
     drawing: identity of what the reader draws; "" offers no drawing. When it changes, it starts
         with `regions`; these have to stay the same as long as it does.
 
@@ -132,7 +137,8 @@ def pack(
         "colormaps": list(COLORMAPS),
         "height_px": height_px,
         "note": note,
-        "empty": empty,
+        "empty": _(empty) if empty else "",
+        "texts": texts(),
         "drawing": drawing,
         "regions": list(regions),
         "parts": [len(part) for part in parts],
@@ -172,7 +178,7 @@ def outline(mask: np.ndarray, film_shape: tuple[int, ...]) -> str:
         raise ValueError(f"Expected lungs, (h, w) bool. Received: {mask.shape} {mask.dtype}.")
     fine = cv2.resize(mask.astype(np.float32), None, fx=_FINER, fy=_FINER)
     fine = (cv2.GaussianBlur(fine, (0, 0), _FINER) > 0.5).astype(np.uint8)
-    edges, _ = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    edges, _levels = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     unit = np.array(film_shape[::-1]) / fine.shape[::-1]  # (2,) film pixels
     path = ""
     for edge in edges:

@@ -5,7 +5,10 @@
 // set is kept per key in `memory`, and the film is unpacked again only if it is another one.
 // Positions are film pixels unless named otherwise; those of regions are 0..1 of the film.
 //
-// Sections: payload, layers, geometry, painting, controls, drawing, input, mount.
+// What it says is English here and in viewer.html, and shown in the language of the page: `texts`
+// of the header, listed in texts.py.
+//
+// Sections: language, payload, layers, geometry, painting, controls, drawing, input, mount.
 
 const OF_THE_FILM = { fit: true, zoom: 1, x: 0, y: 0, preset: "delivered", window: null, invert: false };
 const OF_THE_READER = {
@@ -25,6 +28,35 @@ const memory = new Map(); // key -> what the reader set; outlives reruns and cha
 const mounted = new WeakMap(); // parentElement -> viewer
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+// ---- Language -----------------------------------------------------------------------------------
+
+// `{name}` in a sentence stands for a value.
+function say({ texts }, sentence, values = {}) {
+  return (texts[sentence] ?? sentence).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+// Every text and title of the template: [its English, how to set it].
+function textsOf(root) {
+  const found = [];
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const place = node, [, before, english, after] = node.data.match(/^(\s*)(.*?)(\s*)$/s);
+    if (english) found.push([english, (text) => { place.data = before + text + after; }]);
+  }
+  for (const name of ["title", "aria-label"]) {
+    for (const element of [root, ...root.querySelectorAll("*")]) {
+      const english = element.getAttribute(name);
+      if (english) found.push([english, (text) => element.setAttribute(name, text)]);
+    }
+  }
+  return found;
+}
+
+function translate(view, texts) {
+  view.texts = texts;
+  for (const [english, set] of view.template) set(say(view, english));
+}
 
 // ---- Payload: see pages/shared/viewer/__init__.py ------------------------------------------
 
@@ -246,8 +278,8 @@ function paintPanel(view, panel) {
 
 function paintCaption(view, panel) {
   const { context, state, peek } = view;
-  const heat = state.overlay && !peek ? "Film with heatmap" : "Film, heatmap off";
-  const text = panel.heat ? heat : "Film";
+  const heat = state.overlay && !peek ? say(view, "Film with heatmap") : say(view, "Film, heatmap off");
+  const text = panel.heat ? heat : say(view, "Film");
   const left = panel.left + 10, bottom = panel.top + panel.height - 10;
   context.font = `12px ${view.font}`;
   context.fillStyle = "rgb(5 6 8 / 72%)";
@@ -303,7 +335,9 @@ function showState(view) {
   el.map.selectedIndex = view.map;
   el.preset.value = state.preset;
   const [centre, width] = [(low + high) / 2, high - low];
-  el.windowText.textContent = `${figure(low)} to ${figure(high)} (C ${figure(centre)} W ${figure(width)})`;
+  const values = { low, high, centre, width };
+  for (const [name, value] of Object.entries(values)) values[name] = figure(value);
+  el.windowText.textContent = say(view, "{low} to {high} (C {centre} W {width})", values);
   if (el.legend.dataset.colormap !== state.colormap) showLegend(view);
 }
 
@@ -313,7 +347,7 @@ function showReadout(view) {
   const at = view.pointer && toFilm(view, view.pointer);
   if (at && at.x >= 0 && at.y >= 0 && at.x < width && at.y < height) {
     const [u, v] = [at.x / width, at.y / height];
-    const warm = heat ? (levelAt(heat, u, v) / 255).toFixed(2) : "none";
+    const warm = heat ? (levelAt(heat, u, v) / 255).toFixed(2) : say(view, "none");
     texts = [Math.floor(at.x), Math.floor(at.y), levelAt(film, u, v), warm];
   }
   ["x", "y", "value", "heatValue"].forEach((name, i) => (el[name].textContent = texts[i]));
@@ -333,14 +367,17 @@ function showLegend(view) {
 function showFilmFacts(view) {
   const { root, el, buttons, header, heat } = view;
   const [width, height] = header.size;
-  const smaller = header.shown[0] < width ? `, shown as area means of ${header.shown.join(" × ")}` : "";
+  const facts = { width, height, bits: header.bits, shown: header.shown.join(" × ") };
   root.style.setProperty("--height", `${header.height_px}px`);
   root.dataset.evidence = Boolean(heat);
-  el.info.textContent = `${width} × ${height} px, ${header.bits} bit${smaller}`;
+  el.info.textContent = header.shown[0] < width
+    ? say(view, "{width} × {height} px, {bits} bit, shown as area means of {shown}", facts)
+    : say(view, "{width} × {height} px, {bits} bit", facts);
   el.note.textContent = header.note;
   el.verdict.textContent = heat ? "" : header.empty;
-  const label = `Chest X-ray, ${width} by ${height} pixels, ${heat ? "with heatmap" : "without heatmap"}.`;
-  el.canvas.setAttribute("aria-label", `${label} Press question mark for the keys.`);
+  const label = heat ? say(view, "Chest X-ray, {width} by {height} pixels, with heatmap.", facts)
+    : say(view, "Chest X-ray, {width} by {height} pixels, without heatmap.", facts);
+  el.canvas.setAttribute("aria-label", `${label} ${say(view, "Press question mark for the keys.")}`);
   const needHeat = ".tools .heat :is(button, input, [data-el=colormap]), [data-do=side]";
   for (const control of root.querySelectorAll(needHeat)) control.disabled = !heat;
   buttons.lungs.disabled = !header.lungs;
@@ -357,13 +394,13 @@ function fillSelect(select, names) {
 // ---- Drawing: boxes and outlines, where the page asks for them -----------------------------------
 
 const DRAWING = {
-  box: ({ state }) => setTool(state, "box", "Box: drag over the film, or Enter for all that is in view"),
-  outline: ({ state }) => setTool(state, "outline", "Outline: drag around the place"),
+  box: (view) => setTool(view, "box", "Box: drag over the film, or Enter for all that is in view"),
+  outline: (view) => setTool(view, "outline", "Outline: drag around the place"),
   undo: (view) => view.state.before.length && setRegions(view, view.state.before.pop(), "Undone"),
   clear: (view) => view.state.regions.length && changeRegions(view, [], "Cleared"),
 };
 
-function setTool(state, tool, sentence) {
+function setTool({ state }, tool, sentence) {
   state.tool = state.tool === tool ? "" : tool;
   return state.tool ? sentence : "Drawing ended";
 }
@@ -423,8 +460,9 @@ function boxOfView(view) {
 function addRegion(view, region) {
   const { regions } = view.state;
   const isFull = regions.length >= MAX_REGIONS;
-  view.el.live.textContent = isFull ? `${MAX_REGIONS} at most`
-    : changeRegions(view, [...regions, region], `${region.kind} ${regions.length + 1} drawn`);
+  const drawn = region.kind === "box" ? "box {n} drawn" : "outline {n} drawn";
+  const sentence = isFull ? "{n} at most" : changeRegions(view, [...regions, region], drawn);
+  view.el.live.textContent = say(view, sentence, { n: isFull ? MAX_REGIONS : regions.length + 1 });
 }
 
 function changeRegions(view, regions, sentence) {
@@ -441,7 +479,7 @@ function setRegions(view, regions, sentence) {
 
 // ---- Input -----------------------------------------------------------------------------------
 
-// Each action may return a sentence for screen readers.
+// Each action may return a sentence for screen readers, or [sentence, its values].
 const ACTIONS = {
   zoomIn: (view) => zoomBy(view, ZOOM_STEP),
   zoomOut: (view) => zoomBy(view, 1 / ZOOM_STEP),
@@ -453,7 +491,7 @@ const ACTIONS = {
   stronger: (view) => setOpacity(view, view.state.opacity + 0.05),
   nextColormap: ({ state, header: { colormaps } }) => {
     state.colormap = colormaps[(colormaps.indexOf(state.colormap) + 1) % colormaps.length];
-    return `Colour map ${state.colormap}`;
+    return ["Colour map {name}", { name: state.colormap }];
   },
   nextMap: (view) => view.heats.length > 1 && setMap(view, (view.map + 1) % view.heats.length),
   overlaid: ({ state }) => { state.layout = "overlaid"; return "Overlaid"; },
@@ -480,7 +518,8 @@ function act(view, name) {
   if (!view.film || (!view.heat && ONLY_WITH_HEAT.includes(name))) return;
   if (name in DRAWING && !view.header.drawing) return;
   const sentence = ACTIONS[name](view);
-  if (typeof sentence === "string") view.el.live.textContent = sentence;
+  if (typeof sentence === "string") view.el.live.textContent = say(view, sentence);
+  else if (Array.isArray(sentence)) view.el.live.textContent = say(view, ...sentence);
   schedule(view);
 }
 
@@ -493,12 +532,12 @@ function setMap(view, index) {
   view.state.map = index;
   showFilmFacts(view);
   schedule(view);
-  return `Heatmap ${view.header.heats[index].name}`;
+  return ["Heatmap {name}", { name: view.header.heats[index].name }];
 }
 
 function setOpacity({ state }, opacity) {
   state.opacity = clamp(Math.round(20 * opacity) / 20, 0, 1);
-  return `Opacity ${percent(state.opacity)}`;
+  return ["Opacity {share}", { share: percent(state.opacity) }];
 }
 
 // The film alone while a key or the button is held; `by` names which, "" ends it.
@@ -683,6 +722,7 @@ function create(root) {
   const view = {
     root, el, buttons, canvas: el.canvas, context: el.canvas.getContext("2d"), ended: new AbortController(),
     fingers: new Map(), path: null, pointer: null, peek: "", film: null, heats: [], panels: [], frame: 0, calls: 0,
+    template: textsOf(root), texts: {},
     get map() { return this.state?.map < this.heats.length ? this.state.map : 0; },
     get heat() { return this.heats[this.map] ?? null; }, // null: no evidence
   };
@@ -704,12 +744,13 @@ function destroy(view) {
 async function show(view, bytes, call) {
   const { header, film: packed, colormaps, heats } = unpack(bytes);
   const { revision } = header;
+  translate(view, header.texts);
   if (view.opened?.revision !== revision) {
     view.film = null; // never the film before under the name of this one
     view.root.dataset.ready = false;
     view.context.reset();
     view.el.verdict.textContent = view.el.note.textContent = "";
-    view.el.message.textContent = "Opening the film";
+    view.el.message.textContent = say(view, "Opening the film");
     view.opened = { revision, film: openLayer(packed, header.shown, header.bits) };
   }
   if (view.opened.heatRevision !== header.heat_revision) {
@@ -750,8 +791,9 @@ export default function mount({ data, parentElement, setStateValue }) {
   const call = ++view.calls;
   show(view, data, call).catch((error) => {
     console.warn("X-ray viewer:", error);
-    view.el.message.textContent = "This film cannot be shown: its data could not be unpacked " +
-      `(${error.message}). Reload the page; if that does not help, use a current Chrome, Edge, Firefox or Safari.`;
+    view.el.message.textContent = say(view, "This film cannot be shown: its data could not be unpacked " +
+      "({error}). Reload the page; if that does not help, use a current Chrome, Edge, Firefox or Safari.",
+      { error: error.message });
   });
   // Streamlit may clean up after an overtaken call when a later one is already showing.
   return () => {

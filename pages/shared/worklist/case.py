@@ -6,6 +6,8 @@ import streamlit as st
 
 from model.access import Actor
 from model.errors import PneumoscopeError
+from model.language import N_, _
+from model.phrases import translated
 from model.prediction import WORDS, decide
 from pages.shared import drawing, film, reports, services, worklist_services
 from pages.shared.drawing import plain
@@ -13,10 +15,10 @@ from pages.shared.services import Reading
 from pages.shared.worklist import intake
 from pages.shared.worklist_services import Row
 
-CHOOSE = "Choose a film in the table, or press J."
-KEYS = "Keys: J next, K previous, V review this film. In the viewer: ? shows its keys."
-LOADING = "The classifier is loading. This happens once, after the server's start."
-GONE = "**The film is not at hand any more.** Films are never stored: give it again to see it."
+CHOOSE = N_("Choose a film in the table, or press J.")
+KEYS = N_("Keys: J next, K previous, V review this film. In the viewer: ? shows its keys.")
+LOADING = N_("The classifier is loading. This happens once, after the server's start.")
+GONE = N_("**The film is not at hand any more.** Films are never stored: give it again to see it.")
 
 
 def draw(actor: Actor, number: int, rows: list[Row], threshold: float, band: float) -> None:
@@ -26,7 +28,7 @@ def draw(actor: Actor, number: int, rows: list[Row], threshold: float, band: flo
     at = positions.index(opened) if opened in positions else None
     _steps(positions, at)
     if at is None:
-        st.html(f'<div class="empty-film"><p>{CHOOSE}</p></div>')
+        st.html(f'<div class="empty-film"><p>{html.escape(_(CHOOSE))}</p></div>')
         return
     row = rows[at]
     st.markdown(f"**{plain(row.file)}**")
@@ -36,7 +38,7 @@ def draw(actor: Actor, number: int, rows: list[Row], threshold: float, band: flo
         st.error(plain(str(error)), icon=":material/broken_image:")
         return
     if reading is None:
-        st.info(GONE, icon=":material/image_not_supported:")
+        st.info(_(GONE), icon=":material/image_not_supported:")
         intake.give(actor, number, "case")
     else:
         _show(reading, threshold, band)
@@ -49,7 +51,7 @@ def _steps(positions: list[int], at: int | None) -> None:
     before, after, place = st.columns([1, 1, 2], vertical_alignment="center")
     last = len(positions) - 1
     before.button(
-        "Previous",
+        _("Previous"),
         key="worklist.previous",
         shortcut="K",
         width="stretch",
@@ -57,14 +59,17 @@ def _steps(positions: list[int], at: int | None) -> None:
         on_click=lambda: _open(positions[(at or 0) - 1]),
     )
     after.button(
-        "Next",
+        _("Next"),
         key="worklist.next",
         shortcut="J",
         width="stretch",
         disabled=last < 0 or at == last,
         on_click=lambda: _open(positions[0 if at is None else at + 1]),
     )
-    place.caption(f"{at + 1} of {len(positions)}" if at is not None else f"{len(positions)} films")
+    if at is None:
+        place.caption(_("{n} films", n=len(positions)))
+    else:
+        place.caption(_("{n} of {total}", n=at + 1, total=len(positions)))
 
 
 def _open(position: int) -> None:
@@ -88,16 +93,14 @@ def _show(reading: Reading, threshold: float, band: float) -> None:
         services.predict(reading)
     prediction = reading.prediction
     if reading.error:
-        st.error(reading.error, icon=":material/error:")
+        st.error(translated(reading.error), icon=":material/error:")
     elif prediction is None:
-        st.info(LOADING, icon=":material/hourglass:")
+        st.info(_(LOADING), icon=":material/hourglass:")
     else:
         decided = decide(prediction, threshold, band)
         if prediction.gate.status != "accepted":
-            st.warning(
-                f"**{prediction.gate.status.title()}.** {prediction.gate.reason}",
-                icon=":material/block:",
-            )
+            status, why = _(prediction.gate.status), translated(prediction.gate.reason)
+            st.warning(f"**{status.capitalize()}.** {why}", icon=":material/block:")
         if decided:
             drawing.show(_verdict(decided.label, decided.probability))
             drawing.show(drawing.heat_in_lungs(prediction))
@@ -107,8 +110,8 @@ def _show(reading: Reading, threshold: float, band: float) -> None:
 def _verdict(label: str, probability: float) -> str:
     return (
         f'<div class="decision {label}" role="status">'
-        f'<p class="words">{drawing.sign(label)}{html.escape(WORDS[label])}</p>'
-        f'<p class="figure"><span>probability of pneumonia</span>'
+        f'<p class="words">{drawing.sign(label)}{html.escape(_(WORDS[label]))}</p>'
+        f'<p class="figure"><span>{html.escape(_("probability of pneumonia"))}</span>'
         f"<b>{drawing.probability(probability)}</b></p></div>"
     )
 
@@ -117,9 +120,9 @@ def _facts(row: Row, reading: Reading) -> None:
     if row.remark:
         st.caption(plain(row.remark))
     if row.review:
-        st.caption(f"Review: {plain(row.review)}")
-    if st.button("Review this film", key="worklist.review", shortcut="V"):
+        st.caption(_("Review: {review}", review=plain(row.review)))
+    if st.button(_("Review this film"), key="worklist.review", shortcut="V"):
         st.session_state.setdefault("review.films", {})[reading.id] = reading
         st.session_state["review.shown"] = reading.id
         st.switch_page("pages/review.py")
-    st.caption(KEYS)
+    st.caption(_(KEYS))

@@ -8,14 +8,16 @@ import streamlit as st
 
 from model.access import Actor
 from model.errors import PneumoscopeError
+from model.language import N_, _
+from model.phrases import translated
 from pages.shared import worklist_services
 from pages.shared.drawing import plain
 from pages.shared.worklist import intake
 from pages.shared.worklist_services import DECISIONS, SORTS, Row
 
 ACTIVE = ("waiting", "reading")
-ALL = "All"
-GATES = ("accepted", "unusual", "refused")
+ALL = N_("All")
+GATES = (N_("accepted"), N_("unusual"), N_("refused"))
 _EVERY_SECONDS = 2.0
 _ROW_PX, _TABLE_PX = 52, 560
 
@@ -44,15 +46,17 @@ def _progress(actor: Actor, number: int) -> None:
     if found.state in ACTIVE:
         st.session_state["worklist.active"] = True
         bar.progress(share, _words(found))
-        if button.button("Cancel", key="worklist.cancel", width="stretch"):
+        if button.button(_("Cancel"), key="worklist.cancel", width="stretch"):
             worklist_services.cancel(actor, number)
             st.rerun()
         return
     if found.state == "stopped":
-        bar.error(f"The reading has stopped. {plain(found.problem)}", icon=":material/error:")
+        why = plain(translated(found.problem))
+        bar.error(_("The reading has stopped. {why}", why=why), icon=":material/error:")
     elif found.num_files:
-        bar.progress(share, f"Cancelled after {found.num_done} of {found.num_files} films")
-    if found.num_done < found.num_files and button.button("Go on", key="worklist.go_on"):
+        words = _("Cancelled after {n} of {total} films", n=found.num_done, total=found.num_files)
+        bar.progress(share, words)
+    if found.num_done < found.num_files and button.button(_("Go on"), key="worklist.go_on"):
         worklist_services.go_on(actor, number)
         st.rerun()
     if st.session_state.pop("worklist.active", False):
@@ -61,12 +65,15 @@ def _progress(actor: Actor, number: int) -> None:
 
 def _words(found: Any) -> str:
     if found.state == "waiting":
-        return "Waiting: another list is being read"
-    words = f"{found.num_done} of {found.num_files} films"
+        return _("Waiting: another list is being read")
+    numbers: dict[str, int] = {"n": found.num_done, "total": found.num_files}
     if found.seconds_left is None:
-        return f"{words}, the reading begins"
+        return _("{n} of {total} films, the reading begins", **numbers)
     minutes, seconds = divmod(round(found.seconds_left), 60)
-    return f"{words}, " + (f"{minutes} min {seconds} s left" if minutes else f"{seconds} s left")
+    numbers |= {"minutes": minutes, "seconds": seconds}
+    if minutes:
+        return _("{n} of {total} films, {minutes} min {seconds} s left", **numbers)
+    return _("{n} of {total} films, {seconds} s left", **numbers)
 
 
 def _missing(actor: Actor, number: int, active: bool) -> None:
@@ -79,11 +86,15 @@ def _filters() -> dict[str, str]:
     """Values of fields of Row that are wanted, with the sort and the words to search."""
     sort, decision, gate, search = st.columns([3, 3, 2, 3])
     names = {words: name for name, words in DECISIONS.items()}
-    chosen = decision.selectbox("Decision", [ALL, *names], key="worklist.decision")
-    status = gate.selectbox("Gate", [ALL, *GATES], key="worklist.gate")
+    chosen = decision.selectbox(
+        _("Decision"), [ALL, *names], format_func=_, key="worklist.decision"
+    )
+    status = gate.selectbox(_("Gate"), [ALL, *GATES], format_func=_, key="worklist.gate")
     return {
-        "sort": sort.selectbox("Order", SORTS, key="worklist.sort"),
-        "search": search.text_input("Search", key="worklist.search", placeholder="file, review"),
+        "sort": sort.selectbox(_("Order"), SORTS, format_func=_, key="worklist.sort"),
+        "search": search.text_input(
+            _("Search"), key="worklist.search", placeholder=_("file, review")
+        ),
         "decision": names.get(chosen, ""),
         "gate": "" if status == ALL else status,
     }
@@ -110,24 +121,25 @@ def _table(
         row_height=_ROW_PX,
         column_config=_columns(),
         placeholder="",
-        alt="Films of the worklist with probability, decision, gate, review state and file",
+        alt=_("Films of the worklist with probability, decision, gate, review state and file"),
     )
     if state.pop("worklist.selected", False):
         st.rerun()  # the film beside the table is outside this fragment
     errors = [row for row in found if row.decision == worklist_services.ERROR]
     if errors:
-        with st.expander(f"{len(errors)} not readable", icon=":material/broken_image:"):
-            st.table({"File": [plain(row.file) for row in errors],
-                      "Why": [plain(row.remark) for row in errors]})  # fmt: skip
+        with st.expander(_("{n} not readable", n=len(errors)), icon=":material/broken_image:"):
+            st.table({_("File"): [plain(row.file) for row in errors],
+                      _("Why"): [plain(row.remark) for row in errors]})  # fmt: skip
 
 
 def _counts(found: Sequence[Row], rows: Sequence[Row]) -> str:
     words = []
     for name, title in DECISIONS.items():
         num = sum(row.decision == name for row in found)
-        words += [f"{title}: {num}"] if num else []
+        words += [f"{_(title)}: {num}"] if num else []
     hidden = len(found) - len(rows)
-    return " · ".join(words) + (f" · {hidden} hidden by the filters" if hidden else "")
+    words += [_("{n} hidden by the filters", n=hidden)] if hidden else []
+    return " · ".join(words)
 
 
 def _select() -> None:
@@ -143,8 +155,8 @@ def _frame(rows: Sequence[Row], thumbnails: dict[int, str]) -> pd.DataFrame:
         {
             "film": [thumbnails.get(row.position) for row in rows],
             "probability": [row.probability for row in rows],
-            "decision": [DECISIONS[row.decision] for row in rows],
-            "gate": [row.gate for row in rows],
+            "decision": [_(DECISIONS[row.decision]) for row in rows],
+            "gate": [_(row.gate) for row in rows],
             "review": [row.review for row in rows],
             "file": [row.file for row in rows],
             "remark": [row.remark for row in rows],
@@ -155,15 +167,15 @@ def _frame(rows: Sequence[Row], thumbnails: dict[int, str]) -> pd.DataFrame:
 def _columns() -> dict[str, Any]:
     config = st.column_config
     return {
-        "film": config.ImageColumn("Film", width=64),
+        "film": config.ImageColumn(_("Film"), width=64),
         "probability": config.ProgressColumn(
-            "Probability", min_value=0.0, max_value=1.0, format="%.2f", width=110
+            _("Probability"), min_value=0.0, max_value=1.0, format="%.2f", width=110
         ),
-        "decision": config.TextColumn("Decision", width=140),
-        "gate": config.TextColumn("Gate", width=80),
-        "review": config.TextColumn("Review", width=110),
-        "file": config.TextColumn("File", width=170),
-        "remark": config.TextColumn("Remark", width=260),
+        "decision": config.TextColumn(_("Decision"), width=140),
+        "gate": config.TextColumn(_("Gate"), width=80),
+        "review": config.TextColumn(_("Review"), width=110),
+        "file": config.TextColumn(_("File"), width=170),
+        "remark": config.TextColumn(_("Remark"), width=260),
     }
 
 
@@ -178,7 +190,7 @@ def _exports(actor: Actor, number: int, threshold: float, band: float) -> None:
                 icon=":material/download:",
                 on_click="ignore",
                 key=f"worklist.export.{kind}",
-                help="The decisions at this threshold. The export is recorded.",
+                help=_("The decisions at this threshold. The export is recorded."),
             )
 
 

@@ -1,0 +1,352 @@
+"""Every page for people who see it badly or not at all, or use no mouse: axe-core, and Tab.
+
+One server and one window a theme; from page to page as a person goes, without another load.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image, ImageOps
+
+from tests.browser.conftest import _watched_pages
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, ViewportSize
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "assets" / "samples"
+PASSWORD = "correct horse battery"
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+BACKGROUNDS = {"dark": "rgb(13, 19, 23)", "light": "rgb(247, 249, 250)"}
+PERFORMANCE = (
+    "Threshold", "Calibration", "Robustness", "Lungs", "Heatmaps", "Gate", "Networks", "Data",
+    "Figures",
+)  # fmt: skip
+ADMIN = ("Versions", "Retrain", "Jobs", "Accounts", "Audit", "Storage")
+
+# What Streamlit itself does and no setting changes: (rule of axe-core, what it is about) -> why it
+# is borne. One that is no longer needed fails the tests.
+BORNE = {
+    ("list", "ul[data-testid=stSidebarNavItems]"): "The sections of the menu on a phone are divs.",
+    ("listitem", "ul[data-testid=stSidebarNavItems] li"): "They stand in these divs.",
+}
+# A job whose computer went away in the middle of it, as the page Admin finds it.
+PREPARE = f"""
+import json
+from model import accounts, job_store, store
+from model.access import COMMAND_LINE
+from model.config import settings
+from model.job_host import LOST
+from model.job_store import Job, JobSpec
+
+for name in {list(BACKGROUNDS)}:  # a person a theme: each has a first worklist, and reviews films
+    accounts.add(COMMAND_LINE, name, "admin", {PASSWORD!r})
+folder = settings().home / "jobs" / "job1"
+folder.mkdir(parents=True)
+line = {{"stage": 0, "size_px": 64, "loss": 0.5, "accuracy": 0.8, "validation_loss": 0.6,
+         "validation_accuracy": 0.75, "validation_auroc": 0.9, "seconds": 1.0}}
+epochs = [json.dumps({{"epoch": epoch, **line}}) for epoch in range(3)]
+(folder / "log.txt").write_text("\\n".join(epochs) + "\\n")
+spec = JobSpec("ab" * 32)
+job_store.add(Job("job1", spec, "local", LOST, store.now(), "ann", attempt=1, handle="job1/1"))
+"""
+AXE_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+RUN_AXE = """async rules => {
+  const found = await axe.run(document, { resultTypes: ["violations"], runOnly: rules });
+  return found.violations.flatMap(({ id, impact, nodes }) => nodes.map(({ target, html, any }) => ({
+    rule: id, impact, target: target.flat(), html: html.slice(0, 200), why: any[0]?.message ?? "",
+  })));
+}"""
+# No script runs, and nothing is faint because it may be out of date; for some time, since a page
+# may run again at once.
+IS_CALM = """() => {
+  const isRunning = document.querySelector(".stApp").dataset.testScriptState !== "notRunning";
+  if (isRunning || document.querySelector("[data-stale=true]")) window.calmSince = null;
+  else window.calmSince ??= performance.now();
+  return window.calmSince !== null && performance.now() - window.calmSince > 250;
+}"""
+IS_ABOUT = "([target, about]) => document.querySelector(target)?.matches(about) ?? false"
+FOCUSED = """() => {
+  let e = document.activeElement;
+  while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+  const labels = [...(e.labels ?? [])].map(label => label.innerText).join(" ");
+  return e === document.body ? null : e.getAttribute("aria-label") || labels || e.innerText || "";
+}"""
+# What has the focus, or what stands for it on the screen, has a line around it.
+IS_MARKED = """() => {
+  let e = document.activeElement;
+  while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+  const isMarked = e => {
+    const { outlineStyle, outlineWidth, borderColor } = getComputedStyle(e);
+    const accents = ["rgb(61, 159, 150)", "rgb(15, 110, 102)"]; // .streamlit/config.toml
+    const hasOutline = outlineStyle === "solid" && parseFloat(outlineWidth) >= 2;
+    return hasOutline || accents.includes(borderColor);
+  };
+  for (let i = 0; e && i < 4; i++, e = e.parentElement) if (isMarked(e)) return true;
+  return false;
+}"""
+
+
+def axe_source() -> str:
+    package = pytest.importorskip("axe_playwright_python")
+    return (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+def viewer_keys() -> set[str]:
+    """All that the viewer listens to, but = which is + without Shift."""
+    source = (ROOT / "pages" / "shared" / "viewer" / "viewer.js").read_text(encoding="utf-8")
+    [table] = re.findall(r"const KEYS = \{(.*?)\};", source, re.DOTALL)
+    keys = {key.lower() for key in re.findall(r'"?([^\s":,]+)"?: "\w+"', table)}
+    assert {"+", "?", "0", "delete"} <= keys
+    return {*keys, "h", "space", "enter", "esc", "shift"} - {"="}
+
+
+class Window:
+    """The app in one theme; what axe-core finds is collected page by page."""
+
+    def __init__(self, page: Page, url: str, theme: str) -> None:
+        self.page, self.url, self.theme = page, url, theme
+        self.found: list[str] = []
+        self.borne: set[tuple[str, str]] = set()
+        # As on a later visit: the first one may load the page again for the dark theme.
+        addresses = ["/", "/sign_in", "/review"]
+        page.add_init_script(
+            f"for (const a of {addresses}) localStorage.setItem('pneumoscope-theme-' + a, '1')"
+        )
+        self.open("/")
+        page.get_by_text("Drop an X-ray above").wait_for()
+        background = "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+        assert page.evaluate(background) == BACKGROUNDS[theme]
+
+    def open(self, address: str) -> None:
+        self.page.goto(self.url + address)
+        self.page.evaluate(axe_source())
+
+    def settle(self) -> None:
+        self.page.wait_for_function(IS_CALM)
+
+    def check(self, place: str, *, phone: bool = False) -> None:
+        """Nothing serious here, and on a phone nothing scrolls sideways.
+
+        phone: there axe-core looks again.
+        """
+        self.settle()
+        self.note(place)
+        if self.theme == "light":
+            return
+        with self.on_a_phone():
+            for part in ("html", "[data-testid=stMain]"):
+                if self.page.locator(part).evaluate("part => part.scrollWidth") > PHONE["width"]:
+                    self.found.append(f"{place}: scrolls sideways")
+            if phone:
+                self.note(f"{place}, phone")
+
+    @contextmanager
+    def on_a_phone(self) -> Iterator[None]:
+        self.page.set_viewport_size(PHONE)
+        self.page.wait_for_timeout(150)  # charts and the viewer follow
+        yield
+        self.page.set_viewport_size(DESKTOP)
+
+    def note(self, place: str) -> None:
+        for one in self.page.evaluate(RUN_AXE, AXE_RULES):
+            if one["impact"] in ("serious", "critical") and not self.is_borne(one):
+                self.found.append(f"{place}: {json.dumps(one, indent=1)}")
+
+    def is_borne(self, one: dict[str, Any]) -> bool:
+        for rule, about in BORNE:
+            is_same = rule == one["rule"] and len(one["target"]) == 1
+            if is_same and self.page.evaluate(IS_ABOUT, [one["target"][0], about]):
+                self.borne.add((rule, about))
+                return True
+        return False
+
+    def report(self) -> None:
+        found, self.found = self.found, []
+        assert not found, "\n".join(found)
+
+    def visit(self, title: str) -> None:
+        """By the links of a visitor."""
+        self.page.get_by_role("link", name=title, exact=True).click()
+
+    def choose(self, group: str, title: str) -> None:
+        """By the menus of who is signed in."""
+        self.page.get_by_role("navigation").get_by_role("button", name=group).click()
+        self.page.get_by_role("menuitem", name=title).click()
+
+    def sample(self, name: str) -> None:
+        key = re.sub(r"\W", "-", name)
+        self.page.locator(f".st-key-read-sample-{key} button:visible").click()
+        self.page.wait_for_selector('.viewer[data-ready="true"][data-overlay="on"]')
+        self.page.get_by_role("button", name="Report").wait_for()
+
+    def is_marked(self) -> bool:
+        """Whether the focus is to be seen; Streamlit marks its inputs a moment later."""
+        for _ in range(40):
+            if self.page.evaluate(IS_MARKED):
+                return True
+            self.page.wait_for_timeout(50)
+        return False
+
+    def walk(self, place: str, most: int = 60) -> list[str]:
+        """Presses Tab from the top to the end; the names of what had the focus, in its order."""
+        self.page.get_by_role("link", name="Skip to main content").focus()
+        names: list[str] = []
+        while len(names) < most:
+            self.page.keyboard.press("Tab")
+            name = self.page.evaluate(FOCUSED)
+            if name is None:
+                return names
+            names.append(name)
+            assert self.is_marked(), f"{place}: nobody sees the focus on {name!r}"
+        raise AssertionError(f"{place}: no end after {most} times Tab: {names}")
+
+
+@pytest.fixture(scope="module")
+def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    home = {"XRAY_HOME": str(tmp_path_factory.mktemp("home")), "XRAY_DATABASE_URL": ""}
+    environment = {**os.environ, **home}
+    subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=environment, check=True)
+    return serve(ROOT / "app.py", home)
+
+
+@pytest.fixture(scope="module", params=["dark", "light"])
+def window(browser: Browser, url: str, request: pytest.FixtureRequest) -> Iterator[Window]:
+    """One window for all tests of a theme, which follow one another in it."""
+    axe_source()
+    with _watched_pages(browser) as new_page:
+        page = new_page(viewport=DESKTOP, color_scheme=request.param, reduced_motion="reduce")
+        yield Window(page, url, request.param)
+
+
+def test_read(window: Window, tmp_path: Path) -> None:
+    page = window.page
+    window.check("Read, empty")
+    window.sample("pneumonia-2.jpg")
+    window.check("Read, a film", phone=True)
+    page.locator(".viewer canvas").focus()
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys and mouse").wait_for()
+    window.note("Read, the viewer's keys")
+    listed = page.locator(".viewer .help kbd").evaluate_all("all => all.map(k => k.textContent)")
+    assert viewer_keys() <= {key.lower() for key in listed}
+    page.keyboard.press("Escape")
+    names = iter(window.walk("Read, a film"))
+    # Each after the one before, whatever stands between them.
+    for wanted in ("Performance", "Upload", "pneumonia", "Heatmap", "Chest X-ray", "Threshold",
+                   "Screening", "Report", "Overlay as PNG"):  # fmt: skip
+        assert any(wanted in name for name in names), wanted
+    tinted, letter = tmp_path / "tinted.png", tmp_path / "letter.jpg"
+    with Image.open(SAMPLES / "normal-1.jpg") as film:
+        ImageOps.colorize(film.convert("L"), "navy", "orange").save(tinted)
+    letter.write_text("Dear colleague ...")
+    page.locator("input[type=file]").first.set_input_files([tinted, letter])
+    page.get_by_text("Refused: no probability is given").wait_for()
+    window.check("Read, refused")
+    window.report()
+
+
+def test_about_and_performance(window: Window) -> None:
+    page = window.page
+    window.visit("About")
+    page.get_by_role("heading", name="About Pneumoscope").wait_for()
+    window.check("About", phone=True)
+    window.visit("Performance")
+    page.get_by_role("heading", name="Performance", exact=True).wait_for()
+    for tab in PERFORMANCE:
+        page.get_by_role("tab", name=tab).click()
+        page.locator(f"[role=tab][aria-selected=true]:has-text('{tab}')").wait_for()
+        page.locator("figure.figures:visible").first.wait_for()
+        window.settle()
+        charts = page.locator("[data-testid=stVegaLiteChart]:visible").all()
+        assert all(chart.get_attribute("aria-label") for chart in charts), tab
+        window.check(f"Performance, {tab}", phone=tab in ("Threshold", "Networks"))
+    window.report()
+
+
+def test_sign_in_and_account(window: Window) -> None:
+    page = window.page
+    window.visit("Sign in")
+    page.get_by_role("heading", name="Sign in").wait_for()
+    window.check("Sign in")
+    page.get_by_label("Name", exact=True).fill(window.theme)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Account").wait_for()
+    window.check("Account")
+    window.report()
+
+
+def test_worklist(window: Window) -> None:
+    page = window.page
+    window.choose("Read", "Worklist")
+    page.get_by_role("heading", name="Worklist", exact=True, level=1).wait_for()
+    page.get_by_text("Make your first worklist").wait_for()
+    window.check("Worklist, empty")
+    files = [SAMPLES / "pneumonia-1.jpg", SAMPLES / "normal-1.jpg", ROOT / "README.md"]
+    page.locator("input[type=file]").set_input_files(files)
+    page.get_by_role("button", name="Read these films").click()
+    page.get_by_text("1 not readable").first.wait_for(timeout=180_000)  # a busy machine
+    window.check("Worklist, a list")
+    page.keyboard.press("j")
+    page.locator('.viewer[data-ready="true"]').wait_for()
+    page.get_by_text("V review this film").wait_for()  # where all its keys are listed
+    window.check("Worklist, a film", phone=True)
+    window.report()
+
+
+def test_review(window: Window) -> None:
+    page = window.page
+    page.keyboard.press("v")
+    page.get_by_role("button", name="Store").wait_for()
+    page.locator('.viewer[data-ready="true"]').wait_for()
+    page.get_by_role("button", name="Box", exact=True).wait_for()
+    window.check("Review, the form", phone=True)
+    names = iter(walked := window.walk("Review, the form"))
+    for wanted in ("Case ", "Keys", "Box", "Chest X-ray", "Normal", "Unsure", "Agree", "Right",
+                   "Comment", "Keep", "Store the review", "Report"):  # fmt: skip
+        assert any(wanted in name for name in names), (wanted, walked)
+    page.keyboard.press("?")
+    page.get_by_text("write the comment").wait_for()
+    window.note("Review, its keys")
+    page.keyboard.press("Escape")
+    page.get_by_text("write the comment").wait_for(state="hidden")
+    for key in "3ead8n":
+        page.keyboard.press(key)
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Stored: viral.").wait_for()
+    page.get_by_role("tab", name="Dashboard").click()
+    page.get_by_role("heading", name="Agreement").wait_for()
+    window.check("Review, the dashboard")
+    window.report()
+
+
+def test_admin(window: Window) -> None:
+    page = window.page
+    window.choose("Manage", "Admin")
+    page.get_by_role("heading", name="Admin", level=1).wait_for()
+    for tab in ADMIN:
+        page.get_by_role("tab", name=tab).click()
+        page.locator(f"[role=tab][aria-selected=true]:has-text('{tab}')").wait_for()
+        if tab == "Jobs":
+            page.locator("svg.marks").nth(1).wait_for()
+        window.check(f"Admin, {tab}", phone=tab == "Jobs")
+    window.report()
+
+
+def test_what_is_borne_is_still_so(window: Window) -> None:
+    with window.on_a_phone():
+        window.note("the menu on a phone")
+    assert window.borne == set(BORNE)
+    window.report()
