@@ -125,11 +125,12 @@ def test_from_a_review_to_another_version_and_back(
     confirm(admin, "Promote this version", REASON)
     new = json.loads((home / "champion.json").read_text())["model_version"]
     assert new != small.model_version
-    reader.get_by_text("Film", exact=True).wait_for(state="detached")
     drop(reader, 3)
     is_read_by(reader, new)
-    reader.get_by_text("1.png", exact=True).first.click()
+    reader.get_by_role("radio", name="1.png").click()
     reader.get_by_text(f"Read by version {small.model_version}").wait_for()
+    reader.get_by_role("radio", name="3.png").click()
+    is_read_by(reader, new)
 
     confirm(admin, "Roll back to this version", "")
     drop(reader, 4)
