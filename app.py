@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from model.access import VISITOR, Actor, may
 from model.language import _
+from model.people.access import VISITOR, Actor, may
 from pages.shared import auth, frame, session_cookie
 
 

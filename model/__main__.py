@@ -7,9 +7,13 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from model import commands, doctor, jobs_commands, registry_commands, retraining_commands, users
-from model.access import ROLES
+from model import commands, doctor
 from model.errors import PneumoscopeError
+from model.people import users
+from model.people.access import ROLES
+from model.retraining import retraining_commands
+from model.training import jobs_commands
+from model.versions import registry_commands
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from model import champion, overlay, xray
+from model import overlay, xray
 from model.bundle import Bundle, open_bundle
 from model.config import settings
 from model.errors import ConfigError, DataError, PneumoscopeError
 from model.files import write_whole
 from model.prediction import Prediction, check_range, decide
+from model.versions import champion
 from model.xray import XRay
 
 FAILED = 2

@@ -14,7 +14,7 @@ class Settings:
 
     home: runtime data (`XRAY_HOME`); git-ignored, `.data/` beside the code unless set.
     bundle: folder of a model version (`XRAY_BUNDLE`) that is served whatever is promoted, see
-        model/champion.py; else the shipped one.
+        model/versions/champion.py; else the shipped one.
     data: folder of the labelled X-rays, `train/` and `test/` (`XRAY_DATA`), for showing some of
         them on the Performance page; None shows none.
     database_url: PostgreSQL (`XRAY_DATABASE_URL`, such as postgresql://user:password@host/name);

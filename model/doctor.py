@@ -2,11 +2,12 @@
 
 import sys
 
-from model import champion, xray
+from model import xray
 from model.commands import FAILED
 from model.config import ROOT, settings
 from model.errors import PneumoscopeError
 from model.files import write_whole
+from model.versions import champion
 
 SAMPLE = ROOT / "assets" / "samples" / "normal-1.jpg"
 
@@ -31,7 +32,7 @@ def doctor() -> int:
 
 def _are_hosts_well() -> bool:
     """One line for each check of each host that trainings can be given to."""
-    from model import jobs
+    from model.training import jobs
 
     found = [(name, check) for name in jobs.hosts() for check in jobs.host_of(name).check()]
     for name, check in found:
@@ -97,7 +98,7 @@ def _check_store() -> str:
 
 
 def _check_audit() -> str:
-    from model import audit
+    from model.people import audit
 
     for problem in audit.check():
         raise PneumoscopeError(
@@ -109,7 +110,7 @@ def _check_audit() -> str:
 
 
 def _check_images() -> str:
-    from model import kept_images
+    from model.clinic import kept_images
 
     problems = kept_images.check()
     if problems:

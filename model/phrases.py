@@ -58,9 +58,9 @@ PATTERNS = (
     N_("{n} points"),
     N_("{map} (offered)"),
     N_("p against {map}"),
-    # Cells of the page Review: `model.agreement`
+    # Cells of the page Review: `model.clinic.agreement`
     N_("cannot be computed: {who} said the same of every film"),
-    # Why versions cannot be compared: `model.version_comparison`
+    # Why versions cannot be compared: `model.versions.version_comparison`
     N_("{version} was not evaluated on the locked test set."),
     N_(
         "The evaluation of {version} is not complete: {n_missing} of {n_all} X-rays of the locked "
@@ -70,7 +70,7 @@ PATTERNS = (
         "{version} was evaluated on another test set: {n_missing} X-rays of the champion's are "
         "missing, {n_other} are others or have another label."
     ),
-    # What hosts say of jobs: `model.local_host`, `model.job_work`
+    # What hosts say of jobs: `model.training.local_host`, `model.training.job_work`
     N_("The job ended with exit status {n} before it could say why; see its log."),
     N_("The job's process was stopped from outside (signal {n})."),
     N_(

@@ -4,9 +4,9 @@ import base64
 
 import streamlit as st
 
-from model.access import may
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import may
 from model.phrases import translated
 from pages.shared import auth, decision, film, frame, services
 from pages.shared.drawing import plain

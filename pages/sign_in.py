@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from model.access import SESSION_HOURS, VISITOR
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import SESSION_HOURS, VISITOR
 from pages.shared import auth, frame
 from pages.shared.drawing import plain
 
@@ -56,7 +56,7 @@ def _password() -> None:
 
 
 def _change() -> None:
-    from model import accounts
+    from model.people import accounts
 
     state = st.session_state
     old, new, again = (state[f"sign_in.{key}"] for key in ("old", "new", "again"))

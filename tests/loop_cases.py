@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from model import champion, job_work, registry, store
+from model import store
 from model.bundle import Bundle, open_bundle
 from model.config import settings
+from model.training import job_work
+from model.versions import champion, registry
 from tests.model.conftest import settings_of
 from tests.model.images import encode
 from tests.model.retraining_cases import say

@@ -24,10 +24,13 @@ from pathlib import Path
 
 import pytest
 
-from model import audit, jobs, manifest, registry, retraining_set, tracking, version_comparison
 from model.bundle import Bundle, open_bundle
-from model.job_host import ENDED, SUCCEEDED
-from model.jobs import Job, JobSpec
+from model.people import audit
+from model.retraining import manifest, retraining_set
+from model.training import jobs
+from model.training.job_host import ENDED, SUCCEEDED
+from model.training.jobs import Job, JobSpec
+from model.versions import registry, tracking, version_comparison
 from pages.shared import services
 from pages.shared.services import Reading
 from tests.loop_cases import CHANGES, CONFIG, agree, clinic, evaluated, film, serve

@@ -12,13 +12,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from model import manifest, preprocessing, xray
+from model import preprocessing, xray
 from model.errors import DataError
-from model.manifest import SUFFIXES as SUFFIXES
-from model.manifest import Entry
-from model.manifest import patient_key as patient_key
 from model.nn.augmentation import change_background, hide_lungs
 from model.nn.changes import CHANGES, Change
+from model.retraining import manifest
+from model.retraining.manifest import SUFFIXES as SUFFIXES
+from model.retraining.manifest import Entry
+from model.retraining.manifest import patient_key as patient_key
 
 LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
 OTHERS_OF_EACH = 400

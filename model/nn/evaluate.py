@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from model import locked_test, metrics, xray
+from model import metrics, xray
 from model.bundle import FORMAT, Bundle, write_card
 from model.errors import DataError
 from model.evaluated import DATASET, GATE, HEATMAPS, ROBUSTNESS, SHORTCUTS
@@ -23,6 +23,7 @@ from model.nn.classifier import BATCH_SIZE, Classifier
 from model.nn.dataset import Example, load_greys
 from model.nn.release import as_evaluation
 from model.nn.trained import labels_of
+from model.retraining import locked_test
 from model.xray import XRay
 
 UNKNOWN_LOOKS = dict.fromkeys(

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from model import champion, metrics, preprocessing
+from model import metrics, preprocessing
 from model.bundle import PARTS, Bundle, Evaluation, open_bundle, sha256_of, write_card
 from model.errors import DataError
 from model.files import write_whole
@@ -24,6 +24,7 @@ from model.nn.dataset import Batches, Example, data_hash, divide, load_greys, lo
 from model.nn.run_log import CHECKPOINTS, HALVED, disk_has_room
 from model.nn.trained import Trained, labels_of, load_films, measure
 from model.prediction import OperatingPoint
+from model.versions import champion
 
 WEIGHTS = "model.keras"
 # A verdict of pneumonia gets a heatmap of full range in all but this share of validation films.

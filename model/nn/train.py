@@ -12,7 +12,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from model import champion
 from model.bundle import open_bundle
 from model.errors import DataError
 from model.nn import network
@@ -23,6 +22,7 @@ from model.nn.lungs import Lungs
 from model.nn.recipe import Recipe
 from model.nn.run_log import RunLog
 from model.nn.trained import Films, Trained, labels_of, load_films, measure
+from model.versions import champion
 
 
 def train(recipe: Recipe, split: Split, run_dir: Path) -> Trained:

@@ -2,8 +2,8 @@
 
     actor = auth.require("clinician")  # a page's first line after frame.inside()
 
-Without more, people sign in with local accounts (model/accounts.py); session_cookie.py has the
-browser stay signed in. With an `[auth]` section in .streamlit/secrets.toml they sign in at an
+Without more, people sign in with local accounts (model/people/accounts.py); session_cookie.py has
+the browser stay signed in. With an `[auth]` section in .streamlit/secrets.toml they sign in at an
 OpenID Connect provider instead, by `st.login`:
 
     [auth]
@@ -40,9 +40,9 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitAuthError, StreamlitMissingAuthlibError
 
-from model.access import ROLES, SESSION_HOURS, VISITOR, Actor, may
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import ROLES, SESSION_HOURS, VISITOR, Actor, may
 from model.phrases import translated
 from pages.shared import frame, session_cookie
 from pages.shared.drawing import plain
@@ -124,7 +124,7 @@ def sign_out() -> None:
         return
     problem, mine = "", state.get("auth.token")
     if mine:
-        from model import sessions
+        from model.people import sessions
 
         try:
             sessions.end(mine)
@@ -135,7 +135,7 @@ def sign_out() -> None:
 
 
 def keep_signed_in(token: str) -> None:
-    """This session, and later ones of this browser, go on with the token of model/sessions.py."""
+    """This session, and later ones of this browser, go on with a token of `sessions`."""
     state = st.session_state
     state["auth.token"], state["auth.checked"] = token, time.monotonic()
     state["auth.ticket"] = session_cookie.hand_over(token)
@@ -166,7 +166,7 @@ def form() -> None:
         if problem:
             st.error(plain(problem), icon=":material/error:")
     try:
-        from model import accounts
+        from model.people import accounts
 
         ready = accounts.any_accounts()
     except PneumoscopeError as error:
@@ -188,7 +188,7 @@ def form() -> None:
 
 def _sign_in() -> None:
     """Before the next run, so that its navigation is already that of the account."""
-    from model import accounts
+    from model.people import accounts
 
     state = st.session_state
     name, password = state.get("auth.name", ""), state.get("auth.password", "")
@@ -210,7 +210,7 @@ def _account() -> Actor | None:
         return known
     state["auth.checked"] = time.monotonic()
     with contextlib.suppress(PneumoscopeError):  # without the store nothing of theirs can be done
-        from model import sessions
+        from model.people import sessions
 
         found = sessions.actor(token)
         if known and found != known:
@@ -257,9 +257,9 @@ def _vouched_for() -> Actor | None:
 def _record(sign_in: str, name: str, role: str, refusal: str) -> None:
     """Once for each sign-in at the provider, however many pages and reloads it serves.
 
-    A refused address stays out of the trail, as an unknown name does in model/accounts.py.
+    A refused address stays out of the trail, as an unknown name does in model/people/accounts.py.
     """
-    from model import audit
+    from model.people import audit
 
     if refusal:
         audit.record(name, "sign-in refused", reason=refusal, by="OpenID Connect")

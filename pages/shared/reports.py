@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from model import reading_report
-from model.access import VISITOR, Actor, may
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import VISITOR, Actor, may
 from model.reading_report import ReadingContent
 from pages.shared import auth, services
 from pages.shared.drawing import plain
@@ -157,7 +157,7 @@ def _review(actor: Actor, reading: Reading) -> tuple[str, str]:
     """Label and comment of the reader's last review of this film and model version."""
     if not may(actor, "clinician"):
         return "", ""
-    from model import reviews
+    from model.clinic import reviews
 
     assert reading.prediction
     for review in reviews.latest(actor, reading.id):
@@ -171,7 +171,7 @@ def _record(actor: Actor, reading: Reading, kind: str, threshold: float) -> None
     """For who is signed in; of a visitor nothing is kept."""
     if actor == VISITOR:
         return
-    from model import audit
+    from model.people import audit
 
     assert reading.prediction
     audit.record(

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from model import overlay
-from model.access import Actor, require
 from model.config import settings
 from model.errors import PneumoscopeError
 from model.files import write_whole
+from model.people.access import Actor, require
 
 if TYPE_CHECKING:
-    from model.jobs import Job
-    from model.retraining_set import Proposal, RetrainingSet
+    from model.retraining.retraining_set import Proposal, RetrainingSet
+    from model.training.jobs import Job
 
 THUMBNAIL_PX = 140
 LOOKED_AT = 5  # earlier trainings that an estimate is made from
@@ -29,7 +29,8 @@ LOOKED_AT = 5  # earlier trainings that an estimate is made from
 
 def came_in(actor: Actor) -> tuple[str, Mapping[str, int]]:
     """Time of the last training that finished, "" for none, and what came in since, counted."""
-    from model import jobs, retraining_set
+    from model.retraining import retraining_set
+    from model.training import jobs
 
     ended = [job.created for job in jobs.jobs(actor) if job.state == "SUCCEEDED"]
     return max(ended, default=""), retraining_set.since(actor, max(ended, default=None))
@@ -52,7 +53,7 @@ def take_in(actor: Actor, upload: Any) -> Path:
 
 def propose(actor: Actor, base: Path, progress: Callable[..., object]) -> "Proposal":
     """What a set of the base data and the reviews would hold. progress(share of the work)."""
-    from model import retraining_set
+    from model.retraining import retraining_set
 
     return retraining_set.propose(actor, base, _now_and_then(progress))
 
@@ -72,7 +73,7 @@ def _now_and_then(progress: Callable[[float], object]) -> Callable[[float], None
 
 def approve(actor: Actor, image_sha256: str, label: str, reason: str) -> None:
     """An admin stands in for the second reader."""
-    from model import retraining_set
+    from model.retraining import retraining_set
 
     retraining_set.approve(actor, image_sha256, label, reason)
 
@@ -81,28 +82,28 @@ def freeze(
     actor: Actor, proposal: "Proposal", name: str, progress: Callable[..., object]
 ) -> "RetrainingSet":
     """Films and labels as they are in the proposal, for good."""
-    from model import retraining_set
+    from model.retraining import retraining_set
 
     return retraining_set.freeze(actor, proposal, name, _now_and_then(progress))
 
 
 def sets(actor: Actor) -> list["RetrainingSet"]:
     """All that are frozen, newest first."""
-    from model import retraining_set
+    from model.retraining import retraining_set
 
     return retraining_set.sets(actor)
 
 
 def kept_hashes(actor: Actor) -> set[str]:
     """Of the films that clinicians have kept for retraining."""
-    from model import kept_images
+    from model.clinic import kept_images
 
     return {image.image_sha256 for image in kept_images.kept(actor)}
 
 
 def kept_thumbnail(actor: Actor, image_sha256: str) -> bytes | None:
     """A small PNG of a kept film; None when its file is gone."""
-    from model import kept_images
+    from model.clinic import kept_images
 
     try:
         return overlay.png(overlay.thumbnail(kept_images.film(actor, image_sha256), THUMBNAIL_PX))
@@ -115,56 +116,56 @@ def kept_thumbnail(actor: Actor, image_sha256: str) -> bytes | None:
 
 def hosts() -> list[str]:
     """Where a training may run; the first is this server."""
-    from model import jobs
+    from model.training import jobs
 
     return jobs.hosts()
 
 
 def submit(actor: Actor, host: str, **spec: Any) -> str:
     """Puts a training into the queue of a host; its id. spec: fields of JobSpec."""
-    from model import jobs
+    from model.training import jobs
 
     return jobs.submit(actor, jobs.JobSpec(**spec), host).id
 
 
 def jobs(actor: Actor) -> list["Job"]:
     """All of them, newest first."""
-    from model import jobs
+    from model.training import jobs
 
     return jobs.jobs(actor)
 
 
 def job(actor: Actor, id: str) -> "Job":
     """As its host sees it now."""
-    from model import jobs
+    from model.training import jobs
 
     return jobs.job(actor, id)
 
 
 def log(actor: Actor, id: str) -> str:
     """The end of what it has printed."""
-    from model import jobs
+    from model.training import jobs
 
     return jobs.log(actor, id)
 
 
 def curves(actor: Actor, id: str) -> Sequence[Mapping[str, Any]]:
     """One line an epoch."""
-    from model import jobs
+    from model.training import jobs
 
     return jobs.curves(actor, id)
 
 
 def cancel(actor: Actor, id: str) -> None:
     """Stops it."""
-    from model import jobs
+    from model.training import jobs
 
     jobs.cancel(actor, id)
 
 
 def retry(actor: Actor, id: str) -> None:
     """Goes on after the last epoch that was finished."""
-    from model import jobs
+    from model.training import jobs
 
     jobs.retry(actor, id)
 
@@ -176,7 +177,7 @@ def estimate(
 
     Raises ConfigError for changes that are none.
     """
-    from model import jobs, training_time
+    from model.training import jobs, training_time
 
     ended = [job for job in jobs.jobs(actor) if job.state == "SUCCEEDED" and job.host == host]
     ended.sort(key=lambda job: job.spec.config != config)  # of the same kind first
@@ -190,7 +191,7 @@ def estimate(
 
 def num_images(one: "RetrainingSet") -> int:
     """Films that an epoch goes through: to train on and to choose on, not the test set."""
-    from model.manifest import TRAINING, VALIDATION
+    from model.retraining.manifest import TRAINING, VALIDATION
 
     return one.counts[TRAINING] + one.counts[VALIDATION]
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from model import agreement, kept_images, review_queue, reviews, worklists
-from model.access import Actor
-from model.agreement import Drift, Summary
+from model.clinic import agreement, kept_images, review_queue, reviews, worklists
+from model.clinic.agreement import Drift, Summary
+from model.clinic.review_queue import UNFINISHED
+from model.clinic.reviews import Region, Review
+from model.clinic.worklists import Reading as WorklistReading
 from model.errors import InputError, PneumoscopeError, StoreError
 from model.language import N_, _
-from model.review_queue import UNFINISHED
-from model.reviews import Region, Review
-from model.worklists import Reading as WorklistReading
+from model.people.access import Actor
 from model.xray import XRay
 from pages.shared import services
 from pages.shared.services import Reading

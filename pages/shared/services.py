@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from model import champion, metrics, overlay, reading_report, xray
+from model import metrics, overlay, reading_report, xray
 from model.bundle import CARD, Bundle, read_card
-from model.champion import Served
 from model.config import ROOT
 from model.errors import PneumoscopeError
 from model.language import N_, _
 from model.prediction import Prediction
 from model.preprocessing import prepare
+from model.versions import champion
+from model.versions.champion import Served
 from model.xray import XRay
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def overrule(reading: Reading) -> str:
     assert reading.prediction
     gate = reading.prediction.gate
     try:
-        from model import audit
+        from model.people import audit
         from pages.shared import auth
 
         audit.record(

@@ -8,12 +8,13 @@ answer of the server sets the cookie. `app.py` gives this route to the server.
     session_cookie.send(ticket)  # in each run, until it has arrived
     token = session_cookie.token()  # in the sessions that follow
 
-The token (model/sessions.py) is drawn anew at each sign-in, so nothing that was in the browser
-before counts afterwards: no session fixation. The cookie is HttpOnly: a script that somebody should
-get into a page (XSS) may do there what the person may, while the page is open, but cannot take the
-sign-in along; it sees the ticket only, which is spent by then. SameSite=Strict, with the check of
-the origin that Streamlit makes for its WebSocket, keeps other sites out; the header of the ticket
-keeps them from signing a browser in as somebody else, since they may not send it. Secure on https.
+The token (model/people/sessions.py) is drawn anew at each sign-in, so nothing that was in the
+browser before counts afterwards: no session fixation. The cookie is HttpOnly: a script that
+somebody should get into a page (XSS) may do there what the person may, while the page is open, but
+cannot take the sign-in along; it sees the ticket only, which is spent by then. SameSite=Strict,
+with the check of the origin that Streamlit makes for its WebSocket, keeps other sites out; the
+header of the ticket keeps them from signing a browser in as somebody else, since they may not send
+it. Secure on https.
 """
 
 import secrets
@@ -24,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from model.access import SESSION_HOURS
+from model.people.access import SESSION_HOURS
 
 NAME = "pneumoscope_session"
 TICKET_SECONDS = 60  # a busy browser; a quiet one takes a blink

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from model import overlay
-from model.access import Actor, require
 from model.bundle import Bundle, open_bundle
 from model.config import settings
 from model.errors import PneumoscopeError
+from model.people.access import Actor, require
 from pages.shared import services
 
 if TYPE_CHECKING:
-    from model.registered import Version
-    from model.version_comparison import Comparison
+    from model.versions.registered import Version
+    from model.versions.version_comparison import Comparison
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Champion:
 
 def champion() -> Champion:
     """As champion.json, or the setting XRAY_BUNDLE, says it; checked as a reading checks it."""
-    from model import champion, registered
+    from model.versions import champion, registered
 
     name = registered.served_version()
     try:
@@ -48,7 +48,7 @@ def champion() -> Champion:
 
 def versions(actor: Actor) -> list["Version"]:
     """All that are registered, newest first. Raises StoreError while MLflow does not answer."""
-    from model import registry
+    from model.versions import registry
 
     require(actor, "admin")
     return registry.versions()[::-1]
@@ -56,7 +56,7 @@ def versions(actor: Actor) -> list["Version"]:
 
 def versions_here(actor: Actor) -> list["Version"]:
     """Without MLflow: the version before, and the shipped one, if they are here and whole."""
-    from model import champion, registered
+    from model.versions import champion, registered
 
     require(actor, "admin")
     names = [registered.shipped_version()]
@@ -68,7 +68,7 @@ def versions_here(actor: Actor) -> list["Version"]:
 
 def was_served(model_version: str) -> bool:
     """Whether it can be gone back to."""
-    from model import registry
+    from model.versions import registry
 
     return registry.was_served(model_version)
 
@@ -76,7 +76,7 @@ def was_served(model_version: str) -> bool:
 @st.cache_resource(show_spinner=False, max_entries=8, ttl=60)
 def bundle_of(model_version: str) -> Bundle:
     """A version, fetched and checked; promotion checks it again. Raises BundleError, StoreError."""
-    from model import registered, registry
+    from model.versions import registered, registry
 
     folder = registered.here(model_version, "") or registry.bundle_of(model_version)
     return open_bundle(folder)
@@ -85,21 +85,21 @@ def bundle_of(model_version: str) -> Bundle:
 @st.cache_resource(show_spinner=False, max_entries=8, ttl=60)
 def comparison(champion: str, challenger: str) -> "Comparison":
     """The two on the same films; some bootstraps, once."""
-    from model import version_comparison
+    from model.versions import version_comparison
 
     return version_comparison.compare(bundle_of(champion), bundle_of(challenger))
 
 
 def promote(actor: Actor, model_version: str, expected: str, reason: str) -> None:
     """Serves this version from the next reading on, unless another than `expected` is served."""
-    from model import registry
+    from model.versions import registry
 
     registry.promote(actor, model_version, expected, reason)
 
 
 def roll_back(actor: Actor, model_version: str, expected: str, reason: str) -> None:
     """The same to a version that was served before."""
-    from model import registry
+    from model.versions import registry
 
     registry.rollback(actor, model_version, expected, reason)
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from model.access import Actor, require
 from model.config import settings
 from model.errors import InputError, PneumoscopeError
 from model.language import N_, _
+from model.people.access import Actor, require
 from model.phrases import translated
 from pages.shared import services
 from pages.shared.services import Reading
 
 if TYPE_CHECKING:
-    from model.archive import Film
-    from model.batch import BatchReader, Progress
-    from model.worklists import File, Worklist
+    from model.clinic.archive import Film
+    from model.clinic.batch import BatchReader, Progress
+    from model.clinic.worklists import File, Worklist
 
 ERROR, PENDING = "error", "pending"
 SORTS = (
@@ -54,7 +54,7 @@ class Row:
 @st.cache_resource(show_spinner=False)
 def _reader() -> "BatchReader":
     """One for the server: it reads on whatever its pages do."""
-    from model.batch import BatchReader
+    from model.clinic.batch import BatchReader
 
     services.classifier()  # from here on it loads
     return BatchReader(lambda: services.classifier().result())
@@ -62,14 +62,14 @@ def _reader() -> "BatchReader":
 
 def lists(actor: Actor) -> "list[Worklist]":
     """The reader's own lists, newest first."""
-    from model import worklists
+    from model.clinic import worklists
 
     return worklists.lists(actor)
 
 
 def folders() -> dict[str, Path]:
     """The folders that the configuration allows and those in them, by the name to be shown."""
-    from model import archive
+    from model.clinic import archive
 
     found: dict[str, Path] = {}
     for folder in settings().folders:
@@ -80,7 +80,7 @@ def folders() -> dict[str, Path]:
 
 def films(actor: Actor, uploads: Sequence[tuple[str, bytes]], folder: str | None) -> "list[Film]":
     """What was given: uploads, or else a folder by its name in `folders`. Raises InputError."""
-    from model import archive
+    from model.clinic import archive
 
     require(actor, "clinician")
     if uploads or folder is None:
@@ -94,7 +94,7 @@ def films(actor: Actor, uploads: Sequence[tuple[str, bytes]], folder: str | None
 
 def create(actor: Actor, name: str, given: "Sequence[Film]") -> int:
     """A new list, whose reading begins; its number. Nothing stays if its films find no room."""
-    from model import worklists
+    from model.clinic import worklists
 
     number = worklists.create(actor, name, [film.name for film in given])
     try:
@@ -111,7 +111,8 @@ def give_again(actor: Actor, number: int, given: "Sequence[Film]") -> int:
 
     Those still pending are read.
     """
-    from model import store, worklists
+    from model import store
+    from model.clinic import worklists
 
     positions = {file.file: file.position for file in worklists.files(actor, number)}
     named = [(positions.get(store.text(film.name)), film) for film in given]
@@ -134,7 +135,7 @@ def cancel(actor: Actor, number: int) -> None:
 
 def delete(actor: Actor, number: int) -> None:
     """Deletes a list and lets its films go."""
-    from model import worklists
+    from model.clinic import worklists
 
     _reader().forget(actor, number)
     worklists.delete(actor, number)
@@ -147,7 +148,7 @@ def progress(actor: Actor, number: int) -> "Progress | None":
 
 def num_missing(actor: Actor, number: int) -> int:
     """How many files are pending whose films are not at hand, as after a restart."""
-    from model import worklists
+    from model.clinic import worklists
 
     held = _reader().held(actor, number)
     return sum(position not in held for position in worklists.pending(actor, number))
@@ -160,7 +161,7 @@ def thumbnails(actor: Actor, number: int) -> dict[int, str]:
 
 def rows(actor: Actor, number: int, threshold: float, band: float) -> list[Row]:
     """The files of a list with their decisions at this threshold, as given; no film is read."""
-    from model import reviews, worklists
+    from model.clinic import reviews, worklists
 
     said: dict[str, dict[str, str]] = {}
     for review in reviews.latest(actor):
@@ -247,6 +248,6 @@ def open_case(actor: Actor, number: int, row: Row) -> Reading | None:
 
 def export(actor: Actor, number: int, kind: str, threshold: float, band: float) -> str:
     """The list as "csv" or "json" text; that it was taken is recorded."""
-    from model import worklists
+    from model.clinic import worklists
 
     return worklists.export(actor, number, kind, threshold, band)

@@ -21,12 +21,13 @@ import numpy as np
 
 os.environ["XRAY_HOME"] = tempfile.mkdtemp(prefix="pneumoscope-")
 
-from model import worklists, xray
-from model.access import Actor
-from model.archive import Film, from_folder
-from model.batch import BATCH_SIZE, BatchReader
+from model import xray
+from model.clinic import worklists
+from model.clinic.archive import Film, from_folder
+from model.clinic.batch import BATCH_SIZE, BatchReader
 from model.config import settings
 from model.nn.classifier import Classifier
+from model.people.access import Actor
 from model.preprocessing import prepare
 
 ANN = Actor("ann", "clinician")

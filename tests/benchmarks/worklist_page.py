@@ -22,9 +22,10 @@ PASSWORD = "correct horse battery staple"
 MAKE = """
 import sys
 import numpy as np
-from model import accounts, worklists
-from model.access import COMMAND_LINE, Actor
-from model.worklists import Reading
+from model.clinic import worklists
+from model.people import accounts
+from model.people.access import COMMAND_LINE, Actor
+from model.clinic.worklists import Reading
 
 ann, num = Actor("ann", "clinician"), int(sys.argv[1])
 accounts.add(COMMAND_LINE, "ann", "clinician", sys.argv[2])

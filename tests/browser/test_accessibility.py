@@ -44,11 +44,13 @@ BORNE = {
 # A job whose computer went away in the middle of it, as the page Admin finds it.
 PREPARE = f"""
 import json
-from model import accounts, job_store, store
-from model.access import COMMAND_LINE
+from model import store
+from model.people import accounts
+from model.training import job_store
+from model.people.access import COMMAND_LINE
 from model.config import settings
-from model.job_host import LOST
-from model.job_store import Job, JobSpec
+from model.training.job_host import LOST
+from model.training.job_store import Job, JobSpec
 
 for name in {list(BACKGROUNDS)}:  # a person a theme: each has a first worklist, and reviews films
     accounts.add(COMMAND_LINE, name, "admin", {PASSWORD!r})

@@ -48,7 +48,7 @@ def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> 
     """A server with two clinicians."""
     home = {"XRAY_HOME": str(tmp_path_factory.mktemp("home")), "XRAY_DATABASE_URL": ""}
     program = (
-        "from model import accounts; from model.access import COMMAND_LINE as us\n"
+        "from model.people import accounts; from model.people.access import COMMAND_LINE as us\n"
         f"for name in ('ann', 'bob'): accounts.add(us, name, 'clinician', {PASSWORD!r})"
     )
     command = [sys.executable, "-c", program]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model import accounts
-from model.access import COMMAND_LINE
 from model.bundle import Bundle
+from model.people import accounts
+from model.people.access import COMMAND_LINE
 from tests.browser.conftest import ROOT, _start, _stop, _wait_until_healthy
 from tests.loop_cases import agree, clinic, evaluated, film, serve
 

@@ -24,7 +24,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from concurrent.futures import Future
 import numpy as np
 import streamlit as st
-from model.access import Actor
+from model.people.access import Actor
 from model.prediction import Gate, Prediction
 from pages.shared import frame, services
 
@@ -64,7 +64,7 @@ def url(serve: Callable[..., str], home: Path) -> str:
 
 def stored(home: Path) -> list[dict[str, Any]]:
     """All reviews, as the store of that server has them."""
-    code = "from model import reviews, access; print(reviews.export(access.COMMAND_LINE, 'jsonl'))"
+    code = "from model.clinic import reviews; from model.people import access; print(reviews.export(access.COMMAND_LINE, 'jsonl'))"
     env = {**os.environ, "XRAY_HOME": str(home)}
     said = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True

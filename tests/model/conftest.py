@@ -101,7 +101,7 @@ def home(sqlite_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """An empty home; no XRAY_DATA, and a served bundle that knows no test set and no fold."""
     monkeypatch.delenv("XRAY_DATA", raising=False)
     monkeypatch.setenv("XRAY_BUNDLE", str(tmp_path / "bundle"))
-    monkeypatch.setattr("model.locked_test.SHIPPED", tmp_path / "bundle")
+    monkeypatch.setattr("model.retraining.locked_test.SHIPPED", tmp_path / "bundle")
     settings.cache_clear()
     yield sqlite_home
     monkeypatch.undo()

@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from model import champion, job_work, registry
+from model.training import job_work
+from model.versions import champion, registry
 from tests.model import stub_work
 
 if __name__ == "__main__":

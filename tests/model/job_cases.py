@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import pytest
 
 import model
-from model import champion, jobs
-from model.access import Actor
-from model.job_host import FILMS, QUEUED, Check, Seen
-from model.jobs import Job, JobSpec
-from model.local_host import LocalHost
+from model.people.access import Actor
+from model.training import jobs
+from model.training.job_host import FILMS, QUEUED, Check, Seen
+from model.training.jobs import Job, JobSpec
+from model.training.local_host import LocalHost
+from model.versions import champion
 from tests.model.versions import write_version
 
 ADMIN, ANN, VISITOR = Actor("zoe", "admin"), Actor("ann", "clinician"), Actor("eve", "visitor")
@@ -72,7 +73,7 @@ def set_up(monkeypatch: pytest.MonkeyPatch, folder: Path, films: Path | None = N
 
     opener = SimpleNamespace(open_set=open_set)
     monkeypatch.setattr(model, "retraining_set", opener, raising=False)
-    monkeypatch.setitem(sys.modules, "model.retraining_set", opener)
+    monkeypatch.setitem(sys.modules, "model.retraining.retraining_set", opener)
 
 
 def wait_for(found: Callable[[], bool], what: str, seconds: float = 60) -> None:

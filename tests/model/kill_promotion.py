@@ -14,10 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from model import audit, champion, registry, store, tracking
-from model.access import Actor
+from model import store
 from model.bundle import open_bundle
 from model.config import settings
+from model.people import audit
+from model.people.access import Actor
+from model.versions import champion, registry, tracking
 from tests.model.kill_review import DIED, die_at
 from tests.model.versions import epochs, write_version
 

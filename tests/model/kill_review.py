@@ -16,9 +16,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from model import audit, kept_images, reviews, store
+from model import store
+from model.clinic import kept_images, reviews
+from model.clinic.reviews import Review
 from model.config import settings
-from model.reviews import Review
+from model.people import audit
 from model.xray import XRay
 from tests.model.review_cases import ADMIN, ANN, film, review
 

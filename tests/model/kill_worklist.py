@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Sequence
 
-from model import batch, worklists
-from model.batch import BatchReader
+from tests.model.test_batch import Fake, films
+
+from model.clinic import batch, worklists
+from model.clinic.batch import BatchReader
 from model.prediction import Prediction
 from model.xray import XRay
 from tests.model.review_cases import ANN
-from tests.model.test_batch import Fake, films
 
 BATCH = 4
 

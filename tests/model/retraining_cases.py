@@ -6,10 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from model import manifest, reviews, xray
-from model import retraining_set as sets
-from model.access import Actor
-from model.retraining_set import Proposal, RetrainingSet
+from model import xray
+from model.clinic import reviews
+from model.people.access import Actor
+from model.retraining import manifest
+from model.retraining import retraining_set as sets
+from model.retraining.retraining_set import Proposal, RetrainingSet
 from tests.model.images import encode
 from tests.model.review_cases import ADMIN, review
 

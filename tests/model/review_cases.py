@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from model import xray
-from model.access import Actor
-from model.reviews import Review
-from model.worklists import Reading
+from model.clinic.reviews import Review
+from model.clinic.worklists import Reading
+from model.people.access import Actor
 from model.xray import XRay
 
 ANN, BOB, CAT = (Actor(name, "clinician") for name in ("ann", "bob", "cat"))

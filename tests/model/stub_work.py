@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from model import job_work, tracking
 from model.bundle import Bundle
-from model.job_host import BUNDLE, RUN
+from model.training import job_work
+from model.training.job_host import BUNDLE, RUN
+from model.versions import tracking
 from tests.model.versions import write_version
 
 EPOCHS = 3

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from model import jobs, registry, tracking
 from model.config import settings
-from model.job_host import CANCELLED, ENDED, FAILED, LOST, RUNNING, SUCCEEDED
-from model.jobs import Job
-from model.local_host import LocalHost
+from model.training import jobs
+from model.training.job_host import CANCELLED, ENDED, FAILED, LOST, RUNNING, SUCCEEDED
+from model.training.jobs import Job
+from model.training.local_host import LocalHost
+from model.versions import registry, tracking
 from tests.model.job_cases import (
     ADMIN,
     SPEC,

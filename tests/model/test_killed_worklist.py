@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.model.test_batch import Fake, ended, films
 
-from model import worklists
-from model.batch import BatchReader
-from model.worklists import Reading
+from model.clinic import worklists
+from model.clinic.batch import BatchReader
+from model.clinic.worklists import Reading
 from tests.model.kill_worklist import BATCH
 from tests.model.review_cases import ANN
-from tests.model.test_batch import Fake, ended, films
 
 ROOT = Path(__file__).resolve().parents[2]
 NUM_FILMS = 40

@@ -11,10 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from model import audit, store, tables
-from model.access import COMMAND_LINE
+from model import store, tables
 from model.config import settings
 from model.errors import ConfigError, StoreError
+from model.people import audit
+from model.people.access import COMMAND_LINE
 
 REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
 

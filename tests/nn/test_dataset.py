@@ -4,9 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from model import manifest
 from model.errors import DataError
-from model.manifest import Entry
 from model.nn.augmentation import AUGMENTATIONS, none
 from model.nn.changes import CHANGES
 from model.nn.dataset import (
@@ -22,6 +20,8 @@ from model.nn.dataset import (
 )
 from model.nn.recipe import PROTOCOLS
 from model.preprocessing import prepare
+from model.retraining import manifest
+from model.retraining.manifest import Entry
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from model.access import Actor
+from model.people.access import Actor
 
 ROOT = Path(__file__).resolve().parents[2]
 ZOE = Actor("zoe", "admin")

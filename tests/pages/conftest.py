@@ -8,9 +8,10 @@ import pytest
 from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
 
-from model import accounts, audit, store
-from model.access import COMMAND_LINE, Actor
+from model import store
 from model.config import settings
+from model.people import accounts, audit
+from model.people.access import COMMAND_LINE, Actor
 from pages.shared import auth
 from tests.model.conftest import postgresql as postgresql
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import StoreError
-from model.job_host import Check, Seen
+from model.training.job_host import Check, Seen
 
 
 class FakeHost:
-    """`model.job_host.Host` without a process."""
+    """`model.training.job_host.Host` without a process."""
 
     def __init__(self) -> None:
         self.seen, self.text = Seen("QUEUED"), ""

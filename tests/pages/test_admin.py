@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from model import accounts, audit, kept_images, reviews, storage, store, xray
-from model.access import COMMAND_LINE, VISITOR, Actor
+from model import store, xray
+from model.clinic import kept_images, reviews, storage
+from model.clinic.reviews import Review
 from model.errors import AccessError
-from model.reviews import Review
+from model.people import accounts, audit
+from model.people.access import COMMAND_LINE, VISITOR, Actor
 from tests.pages.spanish import spanish
 
 ROOT = Path(__file__).resolve().parents[2]

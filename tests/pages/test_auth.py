@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from model import accounts
-from model.access import COMMAND_LINE, SESSION_HOURS, Actor
+from model.people import accounts
+from model.people.access import COMMAND_LINE, SESSION_HOURS, Actor
 from model.prediction import Gate
 from pages.shared import auth, services
 from tests.pages.conftest import PASSWORD, Session, add, trail

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from model import audit, champion, job_store, jobs, store
+from model import store
 from model.config import settings
-from model.job_host import BUNDLE, STATES
-from model.job_store import Job, JobSpec
-from model.retraining_storage import JOB, SET, items
+from model.people import audit
+from model.retraining.retraining_storage import JOB, SET, items
+from model.training import job_store, jobs
+from model.training.job_host import BUNDLE, STATES
+from model.training.job_store import Job, JobSpec
+from model.versions import champion
 from tests.model import versions
 from tests.pages.admin_page import ZOE, Tab
 from tests.pages.fake_host import FakeHost

@@ -13,9 +13,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from model import language
-from model.access import Actor
 from model.errors import InputError
 from model.language import _
+from model.people.access import Actor
 from pages.shared import auth, frame
 from pages.shared.viewer import pack
 from pages.shared.viewer.texts import TEXTS

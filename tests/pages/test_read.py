@@ -19,11 +19,13 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from model import audit, champion, config
-from model.access import Actor
+from model import config
 from model.bundle import CARD, open_bundle, read_card, write_card
 from model.errors import StoreError
+from model.people import audit
+from model.people.access import Actor
 from model.prediction import Gate
+from model.versions import champion
 from pages.shared import drawing, services
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,10 +15,12 @@ import pytest
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 
-from model import audit, reading_report, reviews, store, xray
-from model.access import COMMAND_LINE, Actor
+from model import reading_report, store, xray
+from model.clinic import reviews
 from model.config import settings
 from model.errors import StoreError
+from model.people import audit
+from model.people.access import COMMAND_LINE, Actor
 from model.prediction import OVERRULED, Gate, Prediction
 from pages.shared import reports, services, worklist_services
 from pages.shared.review import case

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from model import audit, jobs, retraining_set, reviews, store, xray
-from model.access import Actor
+from model import store, xray
+from model.clinic import reviews
 from model.config import settings
 from model.errors import StoreError
+from model.people import audit
+from model.people.access import Actor
+from model.retraining import retraining_set
+from model.training import jobs
 from pages.shared import retraining_services
 from tests.model.review_cases import ANN, BOB, film, review
 from tests.pages.admin_page import ZOE, Tab

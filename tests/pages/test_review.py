@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from model import kept_images, review_queue, reviews, store, worklists
-from model.access import Actor
+from model import store
+from model.clinic import kept_images, review_queue, reviews, worklists
+from model.clinic.reviews import Region, Review
 from model.config import settings
 from model.errors import InputError, StoreError
+from model.people.access import Actor
 from model.prediction import Gate, Prediction
-from model.reviews import Region, Review
 from pages.shared import review_services, services
 from pages.shared.review import case, dashboard, films, queue
 from tests.model.review_cases import ANN, BOB, CAT, HOSTILE, film, reading, review, sha256

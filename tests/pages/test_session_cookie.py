@@ -7,8 +7,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from model import accounts, sessions, store
-from model.access import COMMAND_LINE, SESSION_HOURS, Actor
+from model import store
+from model.people import accounts, sessions
+from model.people.access import COMMAND_LINE, SESSION_HOURS, Actor
 from pages.shared import auth, session_cookie
 from tests.pages.conftest import PASSWORD, Session, add, trail
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from model import accounts, audit, store
-from model.access import COMMAND_LINE, Actor
+from model import store
 from model.config import settings
 from model.errors import StoreError
+from model.people import accounts, audit
+from model.people.access import COMMAND_LINE, Actor
 from pages.shared import auth, session_cookie
 from tests.model.conftest import new_database
 from tests.pages.conftest import PASSWORD, Session, add, trail

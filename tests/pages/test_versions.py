@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-from model import champion, registered, registry, store
-from model.access import Actor
+from model import store
 from model.bundle import Bundle
 from model.config import settings
 from model.errors import InputError, StoreError
+from model.people.access import Actor
 from model.prediction import Gate, Prediction
-from model.registered import Version
+from model.versions import champion, registered, registry
+from model.versions.registered import Version
 from pages.shared import services, version_services
 from tests.model import versions
 from tests.pages.admin_page import Tab
@@ -25,7 +26,7 @@ HOSTILE = "<img src=x onerror=alert(1)> *Bo*"
 
 
 class Registry:
-    """Stands for MLflow behind `model.registry`; remembers what was asked for."""
+    """Stands for MLflow behind `model.versions.registry`; remembers what was asked for."""
 
     def __init__(self, folders: dict[str, Path]) -> None:
         self.folders, self.served_before = folders, {OLD}

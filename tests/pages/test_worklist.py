@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from model import reviews, store, worklists
-from model.access import Actor
+from model import store
+from model.clinic import reviews, worklists
 from model.config import settings
+from model.people.access import Actor
 from model.prediction import Gate, Prediction
 from model.xray import XRay
 from pages.shared import services, worklist_services
@@ -245,7 +246,7 @@ def test_exports_hold_the_decisions_and_no_formula() -> None:
     first, second = json.loads(worklist_services.export(ANN, 1, "json", 0.9, 0.0))
     assert (first["file"], first["decision"]) == ("=cmd.png", "normal")
     assert (second["state"], second["decision"]) == ("error", None)
-    from model import audit
+    from model.people import audit
 
     entries = audit.entries(Actor("zoe", "admin"))
     assert [e.action for e in entries].count("worklist exported") == 2

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from model.access import ROLES, Actor
-from model.accounts import Account
 from model.language import N_, _
+from model.people.access import ROLES, Actor
+from model.people.accounts import Account
 from pages.shared import auth
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, listing, said, when
@@ -25,7 +25,7 @@ def draw(actor: Actor) -> None:
     if auth.by_provider():
         st.info(_(BY_PROVIDER), icon=":material/info:")
         return
-    from model import accounts
+    from model.people import accounts
 
     said()
     found = accounts.list_accounts(actor)
@@ -99,8 +99,8 @@ def _add() -> None:
 
 
 def _do(change: str, done: str, *arguments: str) -> None:
-    """Calls model.accounts and starts again, so that the whole page shows it."""
-    from model import accounts
+    """Calls model.people.accounts and starts again, so that the whole page shows it."""
+    from model.people import accounts
 
     with Saying(done):
         getattr(accounts, change)(auth.require("admin"), *arguments)

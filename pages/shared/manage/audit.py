@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from model import audit
-from model.access import Actor
 from model.language import N_, _
+from model.people import audit
+from model.people.access import Actor
 from pages.shared.manage import listing, when
 
 if TYPE_CHECKING:
-    from model.audit import Entry
+    from model.people.audit import Entry
 
 SHOWN = 50  # records at a time
 LOOKED_AT = 20_000  # records that a search goes through

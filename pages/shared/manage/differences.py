@@ -14,7 +14,7 @@ from pages.shared.manage import listing
 from pages.shared.trust import tables
 
 if TYPE_CHECKING:
-    from model.version_comparison import Change, Comparison, Differing
+    from model.versions.version_comparison import Change, Comparison, Differing
 
 FILMS_AT_A_TIME = 4
 NO_HEAT = N_("no evidence for pneumonia to show")

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from model.access import Actor
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import Actor
 from model.phrases import translated
 from pages.shared import auth, retraining_services
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, listing, said, training, when
 
 if TYPE_CHECKING:
-    from model.jobs import Job
+    from model.training.jobs import Job
 
 Colour = Literal["red", "orange", "blue", "green", "gray"]
 LIVE_SECONDS = 2
@@ -137,7 +137,7 @@ def _do(done: str, what: str, id: str) -> None:
 
 def _gpus(log: str) -> None:
     """How busy they are, as far as the log tells it."""
-    from model import gpu_use
+    from model.training import gpu_use
 
     with st.container(horizontal=True):
         for number, gpu in enumerate(gpu_use.told(log), 1):

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from model.access import Actor
 from model.language import N_, _
+from model.people.access import Actor
 from model.phrases import translated
 from pages.shared import auth, retraining_services
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, listing
 
 if TYPE_CHECKING:
-    from model.base_data import Left
-    from model.retraining_set import Proposal
+    from model.retraining.base_data import Left
+    from model.retraining.retraining_set import Proposal
 
 SHOWN = 100  # lines of a list
 APPROVED_AT_A_TIME = 10  # films with a form

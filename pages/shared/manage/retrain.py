@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from model.access import Actor
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import Actor
 from pages.shared import auth, retraining_services
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, listing, proposal, said, training, when
 
 if TYPE_CHECKING:
-    from model.retraining_set import Proposal, RetrainingSet
+    from model.retraining.retraining_set import Proposal, RetrainingSet
 
 MAX_UPLOAD_MB = 2000
 SINCE = N_("Since the last training, {time} UTC")

@@ -4,11 +4,12 @@ import re
 
 import streamlit as st
 
-from model import kept_images, overlay, storage
-from model.access import Actor
+from model import overlay
+from model.clinic import kept_images, storage
+from model.clinic.kept_images import KeptImage
 from model.errors import PneumoscopeError
-from model.kept_images import KeptImage
 from model.language import N_, _
+from model.people.access import Actor
 from pages.shared import auth
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, listing, said, size, when
@@ -96,7 +97,7 @@ def _short(name: str) -> str:
 
 def _retraining(actor: Actor) -> None:
     """Sets, jobs, copies of versions and uploads: how large, and what nothing needs any more."""
-    from model import retraining_storage
+    from model.retraining import retraining_storage
 
     found = retraining_storage.items(actor)
     total = sum(item.num_bytes for item in found)

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from model.access import Actor
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import Actor
 from pages.shared import auth, retraining_services
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, when
 
 if TYPE_CHECKING:
-    from model.retraining_set import RetrainingSet
+    from model.retraining.retraining_set import RetrainingSet
 
 NO_SET = N_("Freeze a retraining set first.")
 STARTED = N_("Job {id} is in the queue. The tab Jobs shows how far it is.")

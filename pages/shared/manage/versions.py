@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from model.access import Actor
 from model.errors import PneumoscopeError, StoreError
 from model.language import N_, _
+from model.people.access import Actor
 from model.phrases import translated
 from pages.shared import auth, version_services
 from pages.shared.drawing import plain
 from pages.shared.manage import differences, listing, said, say, when
 
 if TYPE_CHECKING:
-    from model.registered import Version
-    from model.version_comparison import Comparison
+    from model.versions.registered import Version
+    from model.versions.version_comparison import Comparison
     from pages.shared.version_services import Champion
 
 NO_OTHER = N_(

@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from model.access import Actor
+from model.clinic.reviews import Review
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import Actor
 from model.phrases import translated
 from model.prediction import WORDS, Prediction, decide
-from model.reviews import Review
 from pages.shared import drawing, film, gate, reports, review_services, services
 from pages.shared.drawing import plain
 from pages.shared.review import films, form

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from model.access import Actor, may
-from model.agreement import MODEL, Pair, Summary
+from model.clinic.agreement import MODEL, Pair, Summary
 from model.language import N_, _
+from model.people.access import Actor, may
 from model.phrases import translated
 from pages.shared import review_services
 from pages.shared.trust import tables

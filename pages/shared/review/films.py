@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from model.access import Actor
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import Actor
 from pages.shared import review_services, services
 from pages.shared.drawing import plain
 from pages.shared.services import Reading

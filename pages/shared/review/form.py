@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
+from model.clinic.reviews import Review
 from model.language import N_, _
 from model.prediction import Prediction
-from model.reviews import Review
 from pages.shared.review import keys
 from pages.shared.review_services import MAX_COMMENT, Said
 

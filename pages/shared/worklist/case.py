@@ -4,9 +4,9 @@ import html
 
 import streamlit as st
 
-from model.access import Actor
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import Actor
 from model.phrases import translated
 from model.prediction import WORDS, decide
 from pages.shared import drawing, film, reports, services, worklist_services

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from model.access import Actor
 from model.errors import PneumoscopeError
 from model.language import N_, _
+from model.people.access import Actor
 from pages.shared import worklist_services
 from pages.shared.drawing import plain
 
 if TYPE_CHECKING:
-    from model.worklists import Worklist
+    from model.clinic.worklists import Worklist
 
 MAX_UPLOAD_MB = 2000
 DROP = N_("Drop X-rays here, or a ZIP of them: at most 2,000 files and 2 GB unpacked")

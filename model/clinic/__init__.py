@@ -1,0 +1,1 @@
+"""Work with many X-rays: worklists, reviews by clinicians, agreement, kept images."""

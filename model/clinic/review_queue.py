@@ -1,0 +1,126 @@
+"""Which cases a reader should look at next, and why.
+
+    for case in review_queue.queue(actor, threshold=0.42, band=0.05): ...
+
+Everything follows from what is stored: two servers show the same queue, and a control case that
+was drawn stays drawn.
+"""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+
+from model.clinic import kept_images, reviews, worklists
+from model.clinic.reviews import PNEUMONIA, Review
+from model.language import N_
+from model.people.access import Actor
+from model.prediction import check_range
+
+# In the order of the queue.
+UNFINISHED = N_("your verdict is missing")  # a blinded label was stored and no more
+READERS = N_("readers disagree")
+MODEL = N_("model and reader disagree")
+REFUSED = N_("refused by the gate")
+UNCERTAIN = N_("near the threshold")
+CONTROL = N_("control")
+REASONS = (UNFINISHED, READERS, MODEL, REFUSED, UNCERTAIN, CONTROL)
+CONTROL_SHARE = 0.05  # of the images that nobody has reviewed
+
+
+@dataclass(frozen=True)
+class Case:
+    """An image to review.
+
+    reasons: of `REASONS`, the first the weightiest. probability, model_version: of its last reading
+    or review. is_kept: its film can be shown; else the reader has to give it again.
+    """
+
+    image_sha256: str
+    reasons: tuple[str, ...]
+    probability: float | None
+    model_version: str
+    is_kept: bool
+
+
+def queue(actor: Actor, threshold: float, band: float = 0.05) -> list[Case]:
+    """The cases for this clinician, the weightiest first; those already reviewed are left out.
+
+    threshold, band: as in `model.prediction.decide`, for what is near the threshold.
+    """
+    check_range("threshold", threshold, 0, 1)
+    check_range("band", band, 0, 0.5)
+    kept = {image.image_sha256 for image in kept_images.kept(actor)}
+    said: dict[str, list[Review]] = {}
+    for review in reviews.latest(actor):
+        said.setdefault(review.image_sha256, []).append(review)
+    read = {reading.image_sha256: reading for reading in worklists.latest_readings(actor)}
+    cases = []
+    for image in sorted(said.keys() | read.keys()):
+        if image in said:
+            reasons = _after_reviews(actor, said[image])
+        else:
+            reading = read[image]
+            reasons = _before_reviews(
+                image, reading.gate_status, reading.probability, threshold, band
+            )
+        last = read[image] if image in read else said[image][-1]
+        if reasons:
+            cases.append(Case(image, reasons, last.probability, last.model_version, image in kept))
+    return sorted(cases, key=lambda case: REASONS.index(case.reasons[0]))
+
+
+def group(label: str) -> str:
+    """Bacterial, viral and unspecified pneumonia are one: films hardly tell them apart."""
+    return "pneumonia" if label in PNEUMONIA else label
+
+
+def settled(said: list[Review]) -> str | None:
+    """The group of labels that two or more readers gave and no other as many; None without one."""
+    counts = Counter(group(review.label) for review in said).most_common(2)
+    if not counts or counts[0][1] < 2 or (len(counts) == 2 and counts[1][1] == counts[0][1]):
+        return None
+    return counts[0][0]
+
+
+def model_group(review: Review) -> str | None:
+    """What the model said at the reader's threshold: "pneumonia", "normal", or None if refused."""
+    if review.probability is None:
+        return None
+    return "pneumonia" if review.probability >= review.threshold else "normal"
+
+
+def disagrees_with_model(review: Review) -> bool:
+    """Whether the reader says so, or has called the film the opposite."""
+    model, reader = model_group(review), group(review.label)
+    opposite = {model, reader} == {"pneumonia", "normal"}
+    return review.verdict == "disagree" or opposite
+
+
+def _after_reviews(actor: Actor, said: list[Review]) -> tuple[str, ...]:
+    mine = [review for review in said if review.reader == actor.name]
+    if mine:
+        open_verdict = mine[-1].blinded and not mine[-1].verdict and mine[-1].corrects is None
+        return (UNFINISHED,) if open_verdict and mine[-1].probability is not None else ()
+    if settled(said):
+        return ()
+    reasons = []
+    if len({group(review.label) for review in said}) > 1:
+        reasons.append(READERS)
+    if any(disagrees_with_model(review) for review in said):
+        reasons.append(MODEL)
+    return tuple(reasons)
+
+
+def _before_reviews(
+    image: str, gate_status: str, probability: float | None, threshold: float, band: float
+) -> tuple[str, ...]:
+    reasons = []
+    if gate_status == "refused":
+        reasons.append(REFUSED)
+    if probability is not None and abs(probability - threshold) < band:
+        reasons.append(UNCERTAIN)
+    # Drawn by the image itself: no state, and the same on every server.
+    drawn = int(hashlib.sha256(f"control {image}".encode()).hexdigest()[:8], 16) / 2**32
+    if drawn < CONTROL_SHARE:
+        reasons.append(CONTROL)
+    return tuple(reasons)

@@ -1,0 +1,117 @@
+"""What retraining keeps on the disk of this server, and deleting of it what nothing needs.
+
+Registered versions stay in MLflow whatever is deleted here, and are fetched anew when they are
+served again. The version that is served, the one before it and the shipped one are never deleted.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from model import store
+from model.bundle import CARD
+from model.config import settings
+from model.errors import InputError, StoreError
+from model.language import _
+from model.people import audit
+from model.people.access import Actor, require
+from model.training import jobs
+from model.training.job_host import BUNDLE, ENDED, SUCCEEDED
+from model.versions import champion
+
+SET, JOB, VERSION, UPLOAD = KINDS = ("retraining set", "job", "version", "upload")
+_FOLDERS = {SET: "retraining", JOB: "jobs", VERSION: champion.VERSIONS, UPLOAD: "uploads"}
+_GONE = ".gone-"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One folder or file. needed: in a sentence why it stays, "" for what may be deleted."""
+
+    kind: str
+    name: str
+    num_bytes: int
+    needed: str
+
+
+def items(actor: Actor) -> list[Item]:
+    """Everything that retraining keeps here, by kind and name; for an admin."""
+    require(actor, "admin")
+    needed = _needed(actor)
+    return [
+        Item(kind, path.name, _num_bytes(path), needed.get((kind, path.name), ""))
+        for kind in KINDS
+        for path in _paths(kind)
+    ]
+
+
+def delete(actor: Actor, kind: str, name: str, reason: str) -> None:
+    """Deletes one for good; by an admin, for a reason, on record.
+
+    Raises InputError for what is needed or not there, StoreError when the disk does not let it.
+    """
+    reason = store.text(reason).strip()
+    if not reason:
+        raise InputError(_("a reason for the deletion"), _("none"), _("Type why it is deleted."))
+    found = {(item.kind, item.name): item for item in items(actor)}.get((kind, name))
+    if found is None:
+        raise InputError(
+            _("something that is kept"), _("another name"), _("Choose it from the list.")
+        )
+    if found.needed:
+        raise InputError(_("something that nothing needs"), found.needed, _("Nothing was deleted."))
+    path = settings().home / _FOLDERS[kind] / name
+    audit.record(
+        actor.name, f"{kind} deleted", subject=name, reason=reason, num_bytes=found.num_bytes
+    )
+    try:
+        path.rename(path.with_name(f"{_GONE}{name}"))  # at once: no half of it is ever used
+        for gone in path.parent.glob(f"{_GONE}*"):  # and what a killed process has left
+            shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    except OSError as error:
+        raise StoreError(
+            _("a folder of runtime data that can be changed"),
+            error.strerror or type(error).__name__,
+            _("Correct the rights of the folder on the server, then delete it again."),
+        ) from None
+
+
+def _paths(kind: str) -> Iterator[Path]:
+    folder = settings().home / _FOLDERS[kind]
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() != (kind == UPLOAD) and not path.name.startswith("."):
+                yield path
+
+
+def _needed(actor: Actor) -> dict[tuple[str, str], str]:
+    needed: dict[tuple[str, str], str] = {}
+    served = champion.look()
+    for job in jobs.jobs(actor):
+        if job.state not in ENDED:
+            needed[SET, job.spec.set_sha256] = _("job {id} trains with it", id=job.id)
+            needed[JOB, job.id] = _("it has not ended")
+        elif job.state != SUCCEEDED and (_folder(JOB) / job.id / BUNDLE / CARD).exists():
+            needed[JOB, job.id] = _("it holds a finished network that the registry does not have")
+        elif served.model_version and job.model_version == served.model_version:
+            needed[SET, job.spec.set_sha256] = _("the version that is served was trained with it")
+    if served.previous:
+        needed[VERSION, champion.folder_of(served.previous).name] = _(
+            "it was served before, and is gone back to while the registry does not answer"
+        )
+    needed[VERSION, served.folder.name] = _("it is served")
+    return needed
+
+
+def _folder(kind: str) -> Path:
+    return settings().home / _FOLDERS[kind]
+
+
+def _num_bytes(path: Path) -> int:
+    total = 0
+    for file in [path, *path.rglob("*")]:
+        with contextlib.suppress(OSError):  # gone meanwhile
+            total += 0 if file.is_dir() else file.stat().st_size
+    return total

@@ -1,0 +1,1 @@
+"""Trainings on this computer and on a GPU host."""

@@ -1,0 +1,209 @@
+"""python -m model work FOLDER: what runs on a host, the same on every one.
+
+Train on the films of the folder, read its test split, hand the bundle over to MLflow. Each step
+leaves in the folder what tells that it is done, so whatever ends this process, the next one goes on
+from there; result.json comes last of all. The folder's files are named in `job_host`.
+"""
+
+import json
+import os
+import shutil
+import threading
+import traceback
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from model.bundle import Bundle, open_bundle
+from model.config import settings
+from model.errors import BundleError, DataError, PneumoscopeError
+from model.files import write_json
+from model.language import N_, _
+from model.training import gpu_use
+from model.training.job_host import BUNDLE, CHAMPION, FILMS, RESULT, RUN, RUN_ID, SPEC
+from model.training.job_store import JobSpec
+from model.versions import tracking
+
+FAILED = 2
+UNPACKED, STEPS = "films", "steps.json"
+FOLLOW_SECONDS = 2.0
+_LEFT_OVER = ".*"  # how `model.files` begins the name of a file that is not yet whole
+_FULL = N_("The disk of the computer that trains is full: free some space there, then retry.")
+_MEMORY = N_(
+    "The memory of the computer that trains is full: end other programs there, then retry."
+)
+# Part of what the system or a Keras back end says, and what it means.
+_FAULTS = (
+    ("no space left", _FULL), ("disk quota", _FULL), ("memoryerror", _MEMORY),
+    ("out of memory", _MEMORY), ("resource_exhausted", _MEMORY), ("oom when", _MEMORY),
+)  # fmt: skip
+
+
+def work(folder: Path) -> int:
+    """Brings the job in `folder` to its end; 0, or 2 and in result.json why not."""
+    folder = folder.resolve()
+    started = _now()
+    try:
+        result = _finish(folder)
+    except Exception as error:  # whatever it is, the page is to say it
+        traceback.print_exc()
+        result = {"error": type(error).__name__, "message": why(error)}
+        tracking.end_run(_read(folder / STEPS).get("run_id", ""), "FAILED")
+    result |= {"started": started, "ended": _now()}
+    write_json(folder / RESULT, result)
+    print(json.dumps({"result": result}), flush=True)
+    return FAILED if "error" in result else 0
+
+
+def why(error: BaseException) -> str:
+    """One sentence for the page; what the error itself says may hold paths and stays in the log."""
+    if isinstance(error, PneumoscopeError):
+        return str(error)
+    said = f"{type(error).__name__} {error}".lower()
+    other = f"The program has a fault ({type(error).__name__}); its log tells more."
+    return next((meaning for part, meaning in _FAULTS if part in said), other)
+
+
+def _finish(folder: Path) -> dict[str, Any]:
+    """All steps that are not done yet; what result.json says."""
+    (folder / RESULT).unlink(missing_ok=True)
+    spec = JobSpec.parse(_read(folder / SPEC))
+    job_id = str(_read(folder / SPEC).get("job_id", folder.name))
+    # The segmenter of the version that was served, and its weights, where training asks for them.
+    os.environ["XRAY_BUNDLE"] = str(folder / CHAMPION)
+    settings.cache_clear()
+    tracking.be_patient()
+    data = unpack(folder)
+    bundle = finished(folder) or _tracked(folder, job_id, spec, data)
+    if (data / "test").is_dir() and _read(folder / STEPS).get("evaluated") != bundle.model_version:
+        evaluate(bundle, data)
+        _done(folder, evaluated=bundle.model_version)
+    run_id = hand_over(folder, job_id, bundle)
+    _done(folder, run_id=run_id)
+    for name in (UNPACKED, CHAMPION, RUN):  # hundreds of MB that the bundle makes needless
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return {"model_version": bundle.model_version, "run_id": run_id}
+
+
+def unpack(folder: Path) -> Path:
+    """The films as a data folder. Raises DataError for an archive that is not whole."""
+    target, part = folder / UNPACKED, folder / f"{UNPACKED}.part"
+    if not target.exists():
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            with zipfile.ZipFile(folder / FILMS) as archive:
+                archive.extractall(part)
+        except (FileNotFoundError, zipfile.BadZipFile) as error:
+            raise DataError(
+                _("the films of the retraining set, whole"),
+                _("none") if isinstance(error, FileNotFoundError) else _("a damaged archive"),
+                _("Freeze the set again and start a new training."),
+            ) from None
+        part.rename(target)
+    return target
+
+
+def finished(folder: Path) -> Bundle | None:
+    """The bundle, if it is trained already."""
+    try:
+        return open_bundle(folder / BUNDLE)
+    except BundleError:
+        return None
+
+
+def _tracked(folder: Path, job_id: str, spec: JobSpec, data: Path) -> Bundle:
+    """The training, its epochs told to MLflow while it goes on."""
+    told = {"set": spec.set_sha256, "config": spec.config, **_recipe(spec)}
+    run_id = tracking.start_run(job_id, told, _read(folder / STEPS).get("run_id", ""))
+    _done(folder, run_id=run_id)
+    # By this line who finds that it was stopped or killed ends the run in MLflow.
+    print(json.dumps({RUN_ID: run_id}), flush=True)
+    with _followed(folder / RUN / "curves.jsonl", run_id), gpu_use.followed():
+        return train(spec, data, folder)
+
+
+def _recipe(spec: JobSpec) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from model.nn.recipe import recipe
+
+    return asdict(recipe(spec.config, spec.settings()))
+
+
+def train(spec: JobSpec, data: Path, folder: Path) -> Bundle:
+    """As `python -m model train`, but for where it writes."""
+    from model.nn.dataset import divide
+    from model.nn.recipe import recipe
+    from model.nn.release import release
+    from model.nn.train import train as run
+
+    for path in [*(folder / RUN).rglob(_LEFT_OVER), *(folder / BUNDLE).glob(_LEFT_OVER)]:
+        path.unlink(missing_ok=True)  # of a process that was killed while it wrote
+    chosen = recipe(spec.config, spec.settings())
+    split = divide(data, chosen.protocol, chosen.folds, chosen.seed)
+    trained = run(chosen, split, folder / RUN)
+    return release(trained, folder / BUNDLE, folder / RUN)
+
+
+def evaluate(bundle: Bundle, data: Path) -> None:
+    """Reads the test split and keeps all that the pages show of it with the bundle."""
+    from model.nn import evaluate as evaluation
+    from model.nn.classifier import Classifier
+    from model.nn.dataset import read_folder
+
+    print("Reading the test split", flush=True)
+    examples = read_folder(data, "test")
+    evaluation.keep(Classifier.load(bundle.folder), examples, "test", data)
+
+
+def hand_over(folder: Path, job_id: str, bundle: Bundle) -> str:
+    """Registers the bundle; the same one again is registered once. Returns the id of its run."""
+    from model.versions import registry
+
+    print("Handing the version over to MLflow", flush=True)
+    run_id = _read(folder / STEPS).get("run_id", "")
+    return registry.hand_over(run_id, bundle.folder, job_id, bundle.training["curves"])
+
+
+@contextmanager
+def _followed(curves: Path, run_id: str) -> Iterator[None]:
+    """Tells MLflow of each epoch that is written meanwhile; a training never waits for it."""
+    ended = threading.Event()
+
+    def lines() -> list[str]:
+        text = curves.read_text() if curves.exists() else ""
+        return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def follow(told: int) -> None:
+        while not ended.wait(FOLLOW_SECONDS):
+            for line in lines()[told:]:
+                tracking.log_epoch(run_id, json.loads(line))
+                told += 1
+
+    thread = threading.Thread(target=follow, args=(len(lines()),), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _done(folder: Path, **steps: str) -> None:
+    write_json(folder / STEPS, {**_read(folder / STEPS), **steps})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The object in a file; {} where there is none."""
+    try:
+        told = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

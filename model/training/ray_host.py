@@ -1,0 +1,246 @@
+"""A Ray cluster as a host of jobs: `XRAY_RAY_ADDRESS` is its job server, http://127.0.0.1:8265.
+
+An attempt at a job is one Ray job, named JOB-ATTEMPT, so it is found again by its name alone. Code,
+films and the served version travel with it (ray_package.py); its folder is on the GPU host,
+where a retry goes on; the bundle comes back through the MLflow server.
+"""
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from model.config import settings
+from model.errors import ConfigError, PneumoscopeError, StoreError
+from model.files import write_whole
+from model.language import N_, _
+from model.training import ray_checks
+from model.training.job_host import (
+    CANCELLED,
+    ENDED,
+    FAILED,
+    LOG,
+    LOST,
+    QUEUED,
+    RUNNING,
+    SPEC,
+    Check,
+    Seen,
+    seen_in_log,
+)  # fmt: skip
+from model.training.ray_client import asked, details
+from model.training.ray_package import packed
+
+WORK = "python -m model.training.ray_work"
+STOP_SECONDS = 15  # Ray kills after 3 what does not end by itself
+_KILLED = (-9, -15, 137, 143)  # exit status by SIGKILL and SIGTERM, without and with a shell
+# Ray gives each worker one thread unless it asks for processors; a training takes what is there.
+_ENTRYPOINT = f"env -u OMP_NUM_THREADS {WORK}"
+
+FORGOTTEN = N_(
+    "The Ray cluster was started anew and no longer knows this training. Retry goes on after the "
+    "last finished epoch."
+)
+_ENDED_OUTSIDE = N_(
+    "The training was ended from outside, perhaps because the memory of the GPU host was full. "
+    "Retry goes on after the last finished epoch."
+)
+_UNREADABLE = N_("The training has ended, but the cluster does not give its log now.")
+# Ray's error types of jobs that never began.
+_NOT_BEGUN = {
+    "RUNTIME_ENV_SETUP_FAILURE": N_(
+        "The GPU host could not unpack the code and the films: free some space on its disk, then "
+        "retry."
+    ),
+    "JOB_SUPERVISOR_ACTOR_START_TIMEOUT": N_(
+        "The training waited for a free GPU for longer than the cluster allows. Start the cluster "
+        "with RAY_JOB_START_TIMEOUT_SECONDS as the README says, or retry when the trainings before "
+        "it have ended."
+    ),
+    "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE": N_(
+        "No computer of the cluster has what the training asks for. Run `python -m model doctor`, "
+        "then retry."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RayHost:
+    """`job_host.Host` on a Ray cluster. entrypoint: the command, given the job's id."""
+
+    entrypoint: str = _ENTRYPOINT
+
+    def start(self, job_id: str, attempt: int, folder: Path) -> str:
+        """See `Host`. Raises ConfigError without an MLflow server, by which the bundle comes back,
+        DataError for films that are too large to travel, StoreError while the cluster is away.
+        """
+        if not (folder / SPEC).exists():
+            raise StoreError(
+                _("the folder of the job"), _("none"), _("Start a new training instead.")
+            )
+        url = _mlflow_url()
+        handle = f"{job_id}-{attempt}"
+        with asked() as client:
+            if details(client, handle) is None:
+                if attempt > 1:
+                    _stop(client, f"{job_id}-{attempt - 1}")
+                _register_shipped()
+                with packed(folder) as runtime_env:
+                    runtime_env["env_vars"] = {
+                        "XRAY_MLFLOW_URL": url, "XRAY_RAY_DATA": os.environ.get("XRAY_RAY_DATA", "")
+                    }  # fmt: skip
+                    self._submit(client, handle, job_id, runtime_env)
+        return handle
+
+    def _submit(self, client: Any, handle: str, job_id: str, runtime_env: dict[str, Any]) -> None:
+        try:
+            client.submit_job(
+                entrypoint=f"{self.entrypoint} {job_id}",
+                submission_id=handle,
+                runtime_env=runtime_env,
+                entrypoint_num_gpus=1 if ray_checks.has_gpus(client) else 0,
+            )
+        except (RuntimeError, OSError):
+            # The answer may be lost, or another process may have asked at the same time.
+            if details(client, handle) is None:
+                raise
+
+    def look(self, handle: str) -> Seen:
+        """See `Host`. A job that has ended is seen in its log, which is then kept here too."""
+        try:
+            with asked() as client:
+                known = details(client, handle)
+                if known is None:
+                    return Seen(LOST, FORGOTTEN)
+                seen = _seen(client, handle, known)
+            if seen.state in ENDED and seen.message != _UNREADABLE:
+                _keep_log(handle, self.log(handle))
+        except PneumoscopeError as error:
+            return Seen(LOST, str(error))
+        return seen
+
+    def log(self, handle: str) -> str:
+        """See `Host`. What the cluster has forgotten is given from the copy here."""
+        job_id, _dash, attempt = handle.rpartition("-")
+        names = [f"{job_id}-{number}" for number in range(1, int(attempt) + 1)]
+        try:
+            with asked() as client:
+                logs = [_log(client, name) for name in names]
+        except PneumoscopeError:
+            if not (kept := _kept_log(handle)):
+                raise
+            return kept
+        return "".join(logs) if logs[-1] else _kept_log(handle)
+
+    def cancel(self, handle: str) -> None:
+        """See `Host`; waits until it has ended, unless it still waits for a GPU."""
+        with asked() as client:
+            _stop(client, handle)
+
+    def check(self) -> list[Check]:
+        """See `Host`; runs a small job on the cluster, which takes some seconds."""
+        try:
+            with asked() as client:
+                return ray_checks.check(client, settings().mlflow_url)
+        except PneumoscopeError as error:
+            return [Check("cluster", False, error.received, error.todo)]
+
+
+def _mlflow_url() -> str:
+    url = settings().mlflow_url
+    if not url:
+        raise ConfigError(
+            _("the address of an MLflow server, by which a trained version comes back"),
+            _("none"),
+            _("Set XRAY_MLFLOW_URL as the README says in `Your GPU host in ten minutes`."),
+        )
+    return url
+
+
+def _register_shipped() -> None:
+    """So that the shipped version is number 1 also when the GPU host registers the first one."""
+    from model.versions import registry
+
+    with contextlib.suppress(PneumoscopeError):  # it is done later then
+        registry.versions()
+
+
+def _seen(client: Any, handle: str, known: Any) -> Seen:
+    status = str(getattr(known.status, "value", known.status))
+    if status == "PENDING":
+        return Seen(QUEUED)
+    times = _time(known.start_time), _time(known.end_time)
+    if status == "RUNNING":
+        return Seen(RUNNING, "", "", times[0])
+    try:
+        told = seen_in_log(client.get_job_logs(handle))
+    except RuntimeError:  # the computer that ran it is away
+        return Seen(LOST, _UNREADABLE, "", *times)
+    if told:
+        return told
+    if status == "STOPPED":
+        return Seen(CANCELLED, "", "", *times)
+    return Seen(*_why(known), "", *times)
+
+
+def _why(known: Any) -> tuple[str, str]:
+    """State and sentence of a job that ended without saying how."""
+    kind = str(getattr(known.error_type, "value", known.error_type) or "")
+    if kind in _NOT_BEGUN:
+        return FAILED, _NOT_BEGUN[kind]
+    code = known.driver_exit_code
+    if code in _KILLED or kind.startswith("JOB_SUPERVISOR_ACTOR"):
+        return LOST, _ENDED_OUTSIDE
+    if code == 127:
+        return FAILED, N_(
+            "The GPU host has no `python`. Start the cluster in an activated virtual environment, "
+            "as the README says, then retry."
+        )
+    return FAILED, N_("The training did not come to its end; its log tells more.")
+
+
+def _time(milliseconds: int | None) -> str:
+    if not milliseconds:
+        return ""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _log(client: Any, handle: str) -> str:
+    try:
+        return str(client.get_job_logs(handle))
+    except RuntimeError:
+        return ""
+
+
+def _stop(client: Any, handle: str) -> None:
+    """Ends a job. Raises StoreError if it still runs after STOP_SECONDS."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while (known := details(client, handle)) and not known.status.is_terminal():
+        client.stop_job(handle)
+        if str(known.status.value) == "PENDING":
+            return  # it ends as soon as it would begin
+        if time.monotonic() > deadline:
+            raise StoreError(
+                _("the end of a training"), _("one that still runs"), _("Try again later.")
+            )
+        time.sleep(0.3)
+
+
+def _folder(handle: str) -> Path:
+    return settings().home / "jobs" / handle.rpartition("-")[0]
+
+
+def _keep_log(handle: str, text: str) -> None:
+    if _folder(handle).is_dir():
+        with contextlib.suppress(OSError):  # a full disk: the cluster has it
+            write_whole(_folder(handle) / LOG, lambda path: path.write_text(text))
+
+
+def _kept_log(handle: str) -> str:
+    try:
+        return (_folder(handle) / LOG).read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""Model versions: registry, comparison, promotion, rollback, and which one is served."""
