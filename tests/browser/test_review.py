@@ -64,7 +64,10 @@ def url(serve: Callable[..., str], home: Path) -> str:
 
 def stored(home: Path) -> list[dict[str, Any]]:
     """All reviews, as the store of that server has them."""
-    code = "from model.clinic import reviews; from model.people import access; print(reviews.export(access.COMMAND_LINE, 'jsonl'))"
+    code = (
+        "from model.clinic import reviews; from model.people import access; "
+        "print(reviews.export(access.COMMAND_LINE, 'jsonl'))"
+    )
     env = {**os.environ, "XRAY_HOME": str(home)}
     said = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True
