@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 from model import performance
 from tests.conftest import ROOT
-from tests.model import versions
+from tests.model import version_cases as versions
 
 NOTEBOOK = ROOT / "assets" / "analysis.ipynb"
 

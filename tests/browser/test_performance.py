@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.model import versions
+from tests.model import version_cases as versions
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Locator, Page

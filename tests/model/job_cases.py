@@ -16,7 +16,7 @@ from model.training.job_host import FILMS, QUEUED, Check, Seen
 from model.training.jobs import Job, JobSpec
 from model.training.local_host import LocalHost
 from model.versions import champion
-from tests.model.versions import write_version
+from tests.model.version_cases import write_version
 
 ADMIN, ANN, VISITOR = Actor("zoe", "admin"), Actor("ann", "clinician"), Actor("eve", "visitor")
 SET = "5e7" * 21 + "5"

@@ -21,7 +21,7 @@ from model.people import audit
 from model.people.access import Actor
 from model.versions import champion, registry, tracking
 from tests.model.kill_review import DIED, die_at
-from tests.model.versions import epochs, write_version
+from tests.model.version_cases import epochs, write_version
 
 ZOE = Actor("zoe", "admin")
 FAILED = 8

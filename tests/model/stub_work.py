@@ -15,7 +15,7 @@ from model.bundle import Bundle
 from model.training import job_work
 from model.training.job_host import BUNDLE, RUN
 from model.versions import tracking
-from tests.model.versions import write_version
+from tests.model.version_cases import write_version
 
 EPOCHS = 3
 

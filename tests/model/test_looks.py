@@ -8,7 +8,7 @@ import pytest
 from model import looks_said, performance
 from model.metrics import wilson
 from model.performance import GATE, HEATMAPS, SHORTCUTS
-from tests.model import versions
+from tests.model import version_cases as versions
 
 READERS = {
     SHORTCUTS: performance.shortcuts,

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_scor
 from model import metrics, performance
 from model.bundle import Bundle, Evaluation
 from model.performance import DATASET, ROBUSTNESS
-from tests.model import versions
+from tests.model import version_cases as versions
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from model.bundle import CARD, PARTS, open_bundle
 from model.errors import ConfigError, DataError
 from model.metrics import confusion, natural_numbers, wilson
 from model.performance_report import advice, content, figures, table
-from tests.model import versions
+from tests.model import version_cases as versions
 
 SOURCE = performance_report.Source("test", date(2020, 2, 3), "5ba" * 16, num_refused=3)
 ALWAYS = {"figures", "confusion", "subgroups", "operating_points", "calibration"}

@@ -13,7 +13,7 @@ from model.training import job_store, jobs
 from model.training.job_host import BUNDLE, STATES
 from model.training.job_store import Job, JobSpec
 from model.versions import champion
-from tests.model import versions
+from tests.model import version_cases as versions
 from tests.pages.admin_page import ZOE, Tab
 from tests.pages.fake_host import FakeHost
 

@@ -20,7 +20,7 @@ from model import config, looks_said, metrics, performance
 from model.bundle import Bundle
 from pages.shared import services
 from pages.shared.trust import evidence
-from tests.model import versions
+from tests.model import version_cases as versions
 
 ROOT = Path(__file__).resolve().parents[2]
 TABS = (

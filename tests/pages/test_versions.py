@@ -18,7 +18,7 @@ from model.prediction import Gate, Prediction
 from model.versions import champion, registered, registry
 from model.versions.registered import Version
 from pages.shared import services, version_services
-from tests.model import versions
+from tests.model import version_cases as versions
 from tests.pages.admin_page import Tab
 
 OLD, NEW = "vgg16-20200102-0123abcd", "vgg16-20200304-4567cdef"

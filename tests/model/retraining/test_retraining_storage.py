@@ -12,7 +12,7 @@ from model.errors import AccessError, InputError
 from model.people.access import COMMAND_LINE
 from model.retraining.retraining_storage import UPLOAD, VERSION, delete, items
 from model.versions import champion
-from tests.model import versions
+from tests.model import version_cases as versions
 from tests.model.review_cases import ANN
 
 

@@ -20,7 +20,7 @@ from model.training.job_host import FAILED, SUCCEEDED, seen_in_log
 from model.training.jobs import JobSpec
 from model.versions import registry, tracking
 from tests.model.job_cases import ADMIN, SET, StubHost, set_up, wait_for
-from tests.model.versions import write_version
+from tests.model.version_cases import write_version
 
 TINY = JobSpec(SET, "mlp", "scratch", changes=("size_px=16", "epochs=2", "folds=3", "batch_size=8"))
 

@@ -13,7 +13,7 @@ from model.bundle import Bundle, open_bundle
 from model.errors import BundleError, StoreError
 from model.files import write_json
 from model.versions import champion
-from tests.model.versions import change_json, write_all, write_robustness, write_version
+from tests.model.version_cases import change_json, write_all, write_robustness, write_version
 
 SINCE = "2026-11-21T10:00:00.000000Z"
 

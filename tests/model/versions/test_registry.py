@@ -25,7 +25,7 @@ from model.errors import AccessError, BundleError, InputError, StoreError
 from model.people import audit
 from model.people.access import Actor
 from model.versions import champion, registry, tracking
-from tests.model.versions import change_json, epochs, write_all, write_version
+from tests.model.version_cases import change_json, epochs, write_all, write_version
 
 ZOE, MAX = Actor("zoe", "admin"), Actor("max", "admin")
 OLD, NEW, WORSE = "vgg16-20200102-0123abcd", "vgg16-new", "vgg16-worse"

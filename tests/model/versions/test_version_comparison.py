@@ -7,7 +7,7 @@ from model import metrics
 from model.bundle import Bundle, Evaluation
 from model.files import write_json
 from model.versions.version_comparison import MARGIN, compare, mcnemar
-from tests.model.versions import VERSION, evaluation, write_robustness, write_version
+from tests.model.version_cases import VERSION, evaluation, write_robustness, write_version
 
 
 def of(tmp_path, name, **changes) -> Bundle:
