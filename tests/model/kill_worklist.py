@@ -11,12 +11,11 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.model.test_batch import Fake, films
-
 from model.clinic import batch, worklists
 from model.clinic.batch import BatchReader
 from model.prediction import Prediction
 from model.xray import XRay
+from tests.model.clinic.test_batch import Fake, films
 from tests.model.review_cases import ANN
 
 BATCH = 4

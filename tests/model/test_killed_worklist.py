@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.model.test_batch import Fake, ended, films
 
 from model.clinic import worklists
 from model.clinic.batch import BatchReader
 from model.clinic.worklists import Reading
+from tests.model.clinic.test_batch import Fake, ended, films
 from tests.model.kill_worklist import BATCH
 from tests.model.review_cases import ANN
 
