@@ -13,12 +13,22 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# They take longest, so they begin first: at the end nobody waits for one of them alone.
+LONGEST = [
+    "test_closed_loop", "test_ray_host", "test_registry", "test_job_tracking", "test_train",
+    "test_accessibility", "test_auth", "test_faults", "test_resume", "test_command_line",
+    "test_notebook", "test_backends", "test_local_host", "test_clinic",
+]  # fmt: skip
 WIDTH_PX, HEIGHT_PX = 96, 80
 
 # Before any test imports model: TensorFlow and model.config read the environment once.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 _home = tempfile.TemporaryDirectory(prefix="pneumoscope-")
 os.environ["XRAY_HOME"] = _home.name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @pytest.fixture(scope="session")

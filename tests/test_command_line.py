@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from model import commands
 from model.__main__ import main
 from model.bundle import open_bundle
 from model.config import ROOT, settings
+from model.versions import champion
 from tests.model.images import dicom, encode
 
 KEYS = ["file", "probability", "decision", "threshold", "gate", "model_version", "sha256"]
@@ -86,7 +86,8 @@ def in_process(*arguments, **environment):
 
 
 def serve(monkeypatch, folder):
-    monkeypatch.setattr(commands, "settings", lambda: replace(settings(), bundle=folder))
+    monkeypatch.setattr(champion, "served", lambda: folder)
+    monkeypatch.setattr(champion, "look", lambda: champion.Served(folder))
 
 
 # --- predict --------------------------------------------------------------------------------------
