@@ -148,6 +148,7 @@ class Window:
         if self.theme == "light":
             return
         with self.on_a_phone():
+            self.settle()
             for part in ("html", "[data-testid=stMain]"):
                 if self.page.locator(part).evaluate("part => part.scrollWidth") > PHONE["width"]:
                     self.found.append(f"{place}: scrolls sideways")

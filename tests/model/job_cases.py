@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import model
+import model.retraining
 from model.people.access import Actor
 from model.training import jobs
 from model.training.job_host import FILMS, QUEUED, Check, Seen
@@ -72,7 +72,7 @@ def set_up(monkeypatch: pytest.MonkeyPatch, folder: Path, films: Path | None = N
         return SimpleNamespace(films=folder / "set" / FILMS)
 
     opener = SimpleNamespace(open_set=open_set)
-    monkeypatch.setattr(model, "retraining_set", opener, raising=False)
+    monkeypatch.setattr(model.retraining, "retraining_set", opener, raising=False)
     monkeypatch.setitem(sys.modules, "model.retraining.retraining_set", opener)
 
 
