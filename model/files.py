@@ -1,11 +1,14 @@
 """Files are written whole or not at all."""
 
+import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from model.errors import StoreError
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -28,6 +31,26 @@ def write_json(path: Path, value: Any) -> None:
     """`value` as indented JSON, a list of plain values on one line; whole or not at all."""
     text = _indented(value, "") + "\n"
     write_whole(path, lambda temporary: temporary.write_text(text))
+
+
+def sync(path: Path) -> None:
+    """What a file holds, or the names in a folder, outlive a power cut. Raises OSError."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows cannot, and need not
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def plain_faults(expected: str, todo: str) -> Iterator[None]:
+    """Faults of the disk inside leave it as StoreError, with what was expected and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(expected, error.strerror or type(error).__name__, todo) from None
 
 
 def _indented(value: Any, indent: str) -> str:

@@ -11,9 +11,7 @@ begun. Servers that share a database must share the home folder too.
 
 import contextlib
 import hashlib
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from sqlalchemy.engine import Connection, Row
 from model import store
 from model.config import settings
 from model.errors import InputError, StoreError
-from model.files import write_whole
+from model.files import plain_faults, sync, write_whole
 from model.language import N_, _
 from model.people import audit
 from model.people.access import Actor, require
@@ -71,7 +69,7 @@ def keep(connection: Connection, actor: Actor, xray: XRay, review_id: int) -> No
     png = cv2.imencode(".png", xray.display())[1].tobytes()
     with _disk():
         write_whole(_staged(sha256), lambda path: path.write_bytes(png))
-        _sync(_staged(sha256).parent)
+        sync(_staged(sha256).parent)
     height, width = xray.pixels.shape
     values = {"width_px": width, "height_px": height, "review_id": review_id}
     _record(connection, sha256, "kept", actor, hashlib.sha256(png).hexdigest(), **values)
@@ -156,7 +154,7 @@ def recover() -> None:
                 place = path_of(staged.stem)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 staged.replace(place)
-                _sync(place.parent)
+                sync(place.parent)
             else:  # its review was never stored, or it is half a file
                 staged.unlink()
         for sha256 in _deleted_with_file(connection):
@@ -246,24 +244,8 @@ def _checked(sha256: str) -> str:
     return sha256
 
 
-def _sync(folder: Path) -> None:
-    """A rename outlives a power cut once its folder is synced."""
-    with contextlib.suppress(OSError):  # Windows cannot, and need not
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-@contextlib.contextmanager
-def _disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StoreError(
-            _("a folder for kept images that can be written"),
-            reason,
-            _("Nothing was stored. Free some disk space or give the server the right to write."),
-        ) from None
+def _disk() -> contextlib.AbstractContextManager[None]:
+    return plain_faults(
+        _("a folder for kept images that can be written"),
+        _("Nothing was stored. Free some disk space or give the server the right to write."),
+    )

@@ -12,14 +12,15 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from model import store
 from model.config import settings
-from model.errors import DataError, StoreError
+from model.errors import DataError
+from model.files import plain_faults
 from model.language import _
 from model.people import audit
 from model.people.access import Actor
@@ -218,14 +219,8 @@ def _top() -> Path:
     return settings().home / "retraining"
 
 
-@contextlib.contextmanager
-def _disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StoreError(
-            _("a folder for retraining sets that can be written"),
-            reason,
-            _("Nothing was frozen. Free some disk space or give the server the right to write."),
-        ) from None
+def _disk() -> contextlib.AbstractContextManager[None]:
+    return plain_faults(
+        _("a folder for retraining sets that can be written"),
+        _("Nothing was frozen. Free some disk space or give the server the right to write."),
+    )

@@ -13,7 +13,8 @@ from pathlib import Path
 from model import store
 from model.bundle import CARD
 from model.config import settings
-from model.errors import InputError, StoreError
+from model.errors import InputError
+from model.files import plain_faults
 from model.language import _
 from model.people import audit
 from model.people.access import Actor, require
@@ -66,16 +67,13 @@ def delete(actor: Actor, kind: str, name: str, reason: str) -> None:
     audit.record(
         actor.name, f"{kind} deleted", subject=name, reason=reason, num_bytes=found.num_bytes
     )
-    try:
+    with plain_faults(
+        _("a folder of runtime data that can be changed"),
+        _("Correct the rights of the folder on the server, then delete it again."),
+    ):
         path.rename(path.with_name(f"{_GONE}{name}"))  # at once: no half of it is ever used
         for gone in path.parent.glob(f"{_GONE}*"):  # and what a killed process has left
             shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
-    except OSError as error:
-        raise StoreError(
-            _("a folder of runtime data that can be changed"),
-            error.strerror or type(error).__name__,
-            _("Correct the rights of the folder on the server, then delete it again."),
-        ) from None
 
 
 def _paths(kind: str) -> Iterator[Path]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from model.config import settings
 from model.errors import ConfigError, InputError, PneumoscopeError, StoreError
-from model.files import write_json
+from model.files import plain_faults, write_json
 from model.language import _, in_english
 from model.people.access import Actor, require
 from model.training import job_store
@@ -195,7 +195,8 @@ def _folder(job_id: str) -> Path:
 def _prepare(job_id: str, spec: JobSpec, films: Path, served: Path) -> None:
     """The job's folder, whole or not at all: what is asked for, films, the version now served."""
     target = _folder(job_id)
-    try:
+    todo = _("Nothing was started. Free some space where XRAY_HOME is, then try again.")
+    with plain_faults(_("room for the folder of a training"), todo):
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as name:
             folder = Path(name) / job_id
@@ -206,10 +207,6 @@ def _prepare(job_id: str, spec: JobSpec, films: Path, served: Path) -> None:
                 if path.is_file():
                     shutil.copyfile(path, folder / CHAMPION / path.name)
             folder.rename(target)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        todo = _("Nothing was started. Free some space where XRAY_HOME is, then try again.")
-        raise StoreError(_("room for the folder of a training"), reason, todo) from None
 
 
 def _link(source: Path, target: Path) -> None:

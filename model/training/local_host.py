@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 
 from model.config import ROOT, settings
 from model.errors import PneumoscopeError, StoreError
-from model.files import write_json
+from model.files import plain_faults, write_json
 from model.language import N_, _
 from model.training import local_checks
 from model.training.job_host import (
@@ -262,18 +261,11 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-@contextlib.contextmanager
-def _disk() -> Iterator[None]:
-    """Says a fault of the disk plainly."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StoreError(
-            _("a folder for jobs that can be written"),
-            reason,
-            _("Free some space, or set XRAY_HOME."),
-        ) from None
+def _disk() -> contextlib.AbstractContextManager[None]:
+    return plain_faults(
+        _("a folder for jobs that can be written"),
+        _("Free some space, or set XRAY_HOME."),
+    )
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from typing import Any
 
 from model.bundle import CARD, PARTS, Bundle, open_bundle, sha256_of
 from model.config import ROOT, settings
-from model.errors import BundleError, StoreError
-from model.files import write_json
+from model.errors import BundleError
+from model.files import plain_faults, sync, write_json
 from model.language import N_, _
 
 FORMAT = 1
@@ -153,7 +153,13 @@ def materialise(folder: Path) -> Path:
     if _is_copy(target, folder):
         return target
     versions = settings().home / VERSIONS
-    try:
+    with plain_faults(
+        _("room for a copy of the version in the folder of runtime data"),
+        _(
+            "Nothing was changed, and the version that is served goes on. Free some space on "
+            "the server's disk, or correct the rights of that folder, then try again."
+        ),
+    ):
         versions.mkdir(parents=True, exist_ok=True)
         copy = Path(tempfile.mkdtemp(dir=versions, prefix=f"{_COPYING}-{os.getpid()}-"))
         try:
@@ -163,19 +169,10 @@ def materialise(folder: Path) -> Path:
             if target.exists():  # a copy that does not check: it gives no verdict as it is
                 target.rename(Path(tempfile.mkdtemp(dir=copy.parent, prefix=copy.name)) / "old")
             copy.rename(target)
-            _sync(versions)
+            sync(versions)
         finally:
             for left in versions.glob(f"{copy.name}*"):
                 shutil.rmtree(left, ignore_errors=True)
-    except OSError as error:
-        raise StoreError(
-            _("room for a copy of the version in the folder of runtime data"),
-            error.strerror or type(error).__name__,
-            _(
-                "Nothing was changed, and the version that is served goes on. Free some space on "
-                "the server's disk, or correct the rights of that folder, then try again."
-            ),
-        ) from None
     return target
 
 
@@ -236,12 +233,4 @@ def _copy(source: Path, target: Path) -> None:
             copied = target / path.relative_to(source)
             copied.parent.mkdir(exist_ok=True)
             shutil.copyfile(path, copied)
-            _sync(copied)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            sync(copied)

@@ -1,6 +1,7 @@
 """Staying signed in: which cookie a browser gets, and what a session makes of it."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ def post(ticket: str, origin: str = "http://clinic.example") -> Response:
     """What the server answers to the script of a page."""
     headers = [(b"x-ticket", ticket.encode()), (b"origin", origin.encode())]
     scope = {"type": "http", "method": "POST", "path": "/session", "headers": headers}
-    return asyncio.run(session_cookie._answer(Request(scope)))
+    with ThreadPoolExecutor(1) as pool:  # Playwright's event loop may run in this thread
+        return pool.submit(asyncio.run, session_cookie._answer(Request(scope))).result()
 
 
 def keep_cookie(shown: Session, browser: dict[str, str]) -> None:

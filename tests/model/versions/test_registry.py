@@ -25,6 +25,7 @@ from model.errors import AccessError, BundleError, InputError, StoreError
 from model.people import audit
 from model.people.access import Actor
 from model.versions import champion, registry, tracking
+from tests.model.ray_cluster import QUIET_MLFLOW
 from tests.model.version_cases import change_json, epochs, write_all, write_version
 
 ZOE, MAX = Actor("zoe", "admin"), Actor("max", "admin")
@@ -376,7 +377,7 @@ def mlflow_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]
         "--artifacts-destination", str(folder / "kept"),
     ]  # fmt: skip
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    told = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    told = {**os.environ, **QUIET_MLFLOW}
     server = subprocess.Popen(command, env=told, start_new_session=True, **quiet)
     try:
         until = time.monotonic() + 120
