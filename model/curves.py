@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from model.errors import ConfigError, DataError
 from model.language import _
-from model.metrics import Rate, confusion, wilson
+from model.metrics import Rate, checked, wilson
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ def reliability(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int =
     """
     if bins < 1:
         raise ConfigError(_("at least one bin"), str(bins), _("10 is usual."))
-    labels, probabilities = _checked(labels, probabilities)  # (N,), (N,)
+    labels, probabilities = checked(labels, probabilities)  # (N,), (N,)
     bin_of = np.minimum((probabilities * bins).astype(int), bins - 1)  # (N,)
     filled = np.unique(bin_of)  # (B,)
     return [
@@ -92,15 +92,9 @@ def _counts(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """True and false positives (K,), and the K distinct probabilities as thresholds, falling."""
-    labels, probabilities = _checked(labels, probabilities)  # (N,), (N,)
+    labels, probabilities = checked(labels, probabilities)  # (N,), (N,)
     order = np.argsort(-probabilities, kind="stable")  # (N,)
     probabilities = probabilities[order]
     last = np.append(np.flatnonzero(np.diff(probabilities)), probabilities.size - 1)  # (K,)
     found = np.cumsum(labels[order])[last]  # (K,)
     return found, last + 1 - found, probabilities[last]
-
-
-def _checked(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (N,) bool and probabilities (N,) float64, or DataError."""
-    confusion(labels, probabilities, 0.5)  # refuses what cannot be used
-    return np.asarray(labels).astype(bool), np.asarray(probabilities, dtype=np.float64)

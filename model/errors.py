@@ -16,6 +16,9 @@ person in front of the screen, so it holds no path of the server and nothing tha
 and is in the language of who caused it.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 from model.language import _
 
 
@@ -70,3 +73,12 @@ class AccessError(PneumoscopeError):
 
 class InputError(PneumoscopeError):
     """A name, a password, a review or a reason that cannot be kept as it was entered."""
+
+
+@contextlib.contextmanager
+def plain_faults(expected: str, todo: str) -> Iterator[None]:
+    """Faults of the disk inside leave it as StoreError, with what was expected and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(expected, error.strerror or type(error).__name__, todo) from None

@@ -1,14 +1,13 @@
 """Files are written whole or not at all."""
 
-import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from model.errors import StoreError
+_FULL = ("disk is full", "no space left", "disk quota", "file too large")
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -44,13 +43,10 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-@contextlib.contextmanager
-def plain_faults(expected: str, todo: str) -> Iterator[None]:
-    """Faults of the disk inside leave it as StoreError, with what was expected and what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(expected, error.strerror or type(error).__name__, todo) from None
+def is_full(error: Exception) -> bool:
+    """Whether a disk is, or a file would be too large, by the words of the system or of SQLite."""
+    said = str(error).lower()
+    return any(part in said for part in _FULL)
 
 
 def _indented(value: Any, indent: str) -> str:

@@ -1,4 +1,4 @@
-"""How good are these probabilities? Figures with 95 % intervals, calibration, operating points.
+"""How good are these probabilities? Figures with 95 % intervals, and calibration.
 
 Arrays are labels (N,) of 0 and 1 with 1 = pneumonia, and calibrated probabilities (N,) in 0..1.
 A probability at or above the threshold counts as pneumonia.
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.errors import ConfigError, DataError
-from model.prediction import OperatingPoint, check_range
+from model.prediction import check_range
 
 Z95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
 RESAMPLES = 1000  # of the bootstrap
@@ -110,7 +110,7 @@ def confusion(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: fl
     Raises DataError for unusable arrays, ConfigError for a threshold outside 0..1.
     """
     check_range("threshold", threshold, 0, 1)
-    labels, probabilities = _checked(labels, probabilities)  # (N,), (N,)
+    labels, probabilities = checked(labels, probabilities)  # (N,), (N,)
     called = probabilities >= threshold  # (N,)
     true_positives = int(np.count_nonzero(called & labels))
     false_positives = int(np.count_nonzero(called)) - true_positives
@@ -133,7 +133,7 @@ def auroc(
 
     Raises DataError for unusable arrays.
     """
-    labels, probabilities = _checked(labels, probabilities)  # (N,), (N,)
+    labels, probabilities = checked(labels, probabilities)  # (N,), (N,)
     if labels.all() or not labels.any():
         return UNKNOWN
     value, won, pairs = _pairs_won(labels, probabilities, _resamples(labels.size, groups, seed))
@@ -154,8 +154,8 @@ def auroc_difference(
 
     Raises DataError for unusable arrays.
     """
-    labels, before = _checked(labels, before)  # (N,), (N,)
-    after = _checked(labels, after)[1]  # (N,)
+    labels, before = checked(labels, before)  # (N,), (N,)
+    after = checked(labels, after)[1]  # (N,)
     if labels.all() or not labels.any():
         return Estimate(math.nan, -1.0, 1.0)
     weights = _resamples(labels.size, groups, seed)  # (R, N)
@@ -191,7 +191,7 @@ def f1(
     value = confusion(labels, probabilities, threshold).f1
     if math.isnan(value):
         return UNKNOWN
-    labels, probabilities = _checked(labels, probabilities)  # (N,), (N,)
+    labels, probabilities = checked(labels, probabilities)  # (N,), (N,)
     called = probabilities >= threshold  # (N,)
     weights = _resamples(labels.size, groups, seed)  # (R, N)
     found = weights @ (called & labels).astype(np.float32)  # (R,)
@@ -210,7 +210,7 @@ def ece(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = 15) -> 
     """
     if bins < 1:
         raise ConfigError("at least one bin", str(bins), "15 is usual.")
-    labels, probabilities = _checked(labels, probabilities)  # (N,), (N,)
+    labels, probabilities = checked(labels, probabilities)  # (N,), (N,)
     bin_of = np.minimum((probabilities * bins).astype(int), bins - 1)  # (N,)
     # count / N * |mean label - mean probability| = |sum of differences| / N
     gaps = np.bincount(bin_of, weights=labels - probabilities)
@@ -230,7 +230,7 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     logits = np.asarray(logits, dtype=np.float64)  # (N,)
     if not np.isfinite(logits).all():
         raise DataError("finite logits", "NaN or infinity", "Train again: this network diverged.")
-    labels, _ = _checked(labels, calibrate(logits, 1.0))  # (N,)
+    labels, _ = checked(labels, calibrate(logits, 1.0))  # (N,)
 
     def negative_log_likelihood(log_temperature: float) -> float:
         scaled = logits * math.exp(-log_temperature)  # (N,)
@@ -262,118 +262,6 @@ def calibrate(logits: npt.ArrayLike, temperature: float) -> np.ndarray:
     if not 0 < temperature < math.inf:
         raise ConfigError("a temperature above 0", str(temperature), "1 leaves logits as they are.")
     return np.exp(-np.logaddexp(0, -np.asarray(logits, dtype=np.float64) / temperature))
-
-
-def operating_points(
-    labels: npt.ArrayLike, probabilities: npt.ArrayLike, chosen_on: str
-) -> list[OperatingPoint]:
-    """Screening, default, balanced and rule-in, each of which keeps its rule on these X-rays.
-
-    All thresholds between two neighbouring probabilities decide alike, so a threshold is put half
-    way and rounded to two decimals, or to as many as keep it there. Rule-in is left out if no
-    threshold up to 1 keeps it, because too many normal X-rays have a probability of exactly 1.
-
-    chosen_on: the set in words. Raises DataError for unusable arrays or only one class.
-    """
-    labels, probabilities = _checked(labels, probabilities)  # (N,), (N,)
-    ill, well = np.sort(probabilities[labels]), np.sort(probabilities[~labels])  # (P,), (Q,)
-    if not ill.size or not well.size:
-        raise DataError(
-            "X-rays with and without pneumonia to choose operating points on",
-            f"{ill.size} with, {well.size} without",
-            "Add X-rays of the missing class.",
-        )
-    # A gap is (below, above]: above is a probability of the set, or 1.
-    above = np.unique(np.append(probabilities, 1.0))  # (K,) ascending
-    below = np.append(0.0, above[:-1])  # (K,)
-    found = ill.size - np.searchsorted(ill, above)  # (K,)
-    cleared = np.searchsorted(well, above)  # (K,)
-    sensitivity, specificity = found / ill.size, cleared / well.size  # (K,), (K,)
-    # Youden 1950, J = sensitivity + specificity - 1, in whole numbers so that ties are ties.
-    youden = found * well.size + cleared * ill.size  # (K,)
-    best = np.flatnonzero(youden == youden.max())
-    middle = (best.size - 1) // 2
-    rules = [
-        ("screening", "highest threshold with sensitivity of at least 99 %",
-         np.flatnonzero(sensitivity >= 0.99)[-1:]),
-        ("default", "highest threshold with sensitivity of at least 95 %",
-         np.flatnonzero(sensitivity >= 0.95)[-1:]),
-        ("balanced", "largest sum of sensitivity and specificity (Youden's J)",
-         best[middle : middle + 1]),
-        ("rule-in", "lowest threshold with specificity of at least 95 %",
-         np.flatnonzero(specificity >= 0.95)[:1]),
-    ]  # fmt: skip
-    return [
-        OperatingPoint(name, _between(float(below[gap]), float(above[gap])), chosen_on, rule)
-        for name, rule, gaps in rules
-        for gap in gaps
-    ]
-
-
-def predictive_values(
-    sensitivity: Rate, specificity: Rate, prevalence: float
-) -> tuple[Estimate, Estimate]:
-    """PPV and NPV by Bayes' rule where `prevalence` (0..1, ends excluded) of the children are ill.
-
-    Both grow with sensitivity and with specificity, so the interval runs from the two lower limits
-    to the two upper limits: simple, and wider rather than narrower than 95 % asks for (Mercaldo
-    2007 has the exact methods). Prevalence is taken as known.
-
-    Raises ConfigError for a prevalence out of range.
-    """
-    if not 0 < prevalence < 1:
-        raise ConfigError(
-            "a prevalence between 0 and 1, ends excluded", str(prevalence), "12 % is 0.12."
-        )
-
-    def ppv(found: float, cleared: float) -> float:
-        return _share(found * prevalence, (1 - cleared) * (1 - prevalence))
-
-    def npv(found: float, cleared: float) -> float:
-        return _share(cleared * (1 - prevalence), (1 - found) * prevalence)
-
-    corners = [
-        (sensitivity.value, specificity.value),
-        (sensitivity.low, specificity.low),
-        (sensitivity.high, specificity.high),
-    ]
-    return Estimate(*(ppv(*pair) for pair in corners)), Estimate(*(npv(*pair) for pair in corners))
-
-
-@dataclass(frozen=True)
-class NaturalNumbers:
-    """Of so many children: ill = found + missed, and ill + called_back + cleared = all."""
-
-    ill: int
-    found: int
-    missed: int
-    called_back: int
-    cleared: int
-
-
-def natural_numbers(
-    sensitivity: float, specificity: float, prevalence: float, out_of: int = 100
-) -> NaturalNumbers:
-    """Frequencies that people read better than percentages (Gigerenzer 1995), adding up exactly.
-
-    Largest remainder, twice: first ill and well, then each of them in two, so that the number of
-    ill children follows from the prevalence alone. A tie counts as ill, missed, called back.
-
-    Raises ConfigError for a share outside 0..1 or fewer than one child.
-    """
-    for name, share in [
-        ("sensitivity", sensitivity),
-        ("specificity", specificity),
-        ("prevalence", prevalence),
-    ]:
-        check_range(name, share, 0, 1)
-    if out_of < 1:
-        raise ConfigError("at least one child", str(out_of), "100 is usual.")
-    well = _round_half_down((1 - prevalence) * out_of)
-    ill = out_of - well
-    found = _round_half_down(sensitivity * ill)
-    cleared = _round_half_down(specificity * well)
-    return NaturalNumbers(ill, found, ill - found, well - cleared, cleared)
 
 
 def figures(
@@ -409,7 +297,7 @@ def figures(
     return result
 
 
-def _checked(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def checked(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Labels (N,) bool and probabilities (N,) float64, or DataError."""
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
     if labels.ndim != 1 or labels.shape != probabilities.shape or not labels.size:
@@ -449,21 +337,3 @@ def _with_interval(value: float, numerators: np.ndarray, denominators: np.ndarra
     usable = denominators > 0
     low, high = np.quantile(numerators[usable] / denominators[usable], (0.025, 0.975))
     return Estimate(value, float(low), float(high))
-
-
-def _between(low: float, high: float) -> float:
-    """A short decimal near the middle of (low, high]; `high` itself if the gap is too narrow."""
-    for decimals in range(2, 17):
-        threshold = round((low + high) / 2, decimals)
-        if low < threshold <= high:
-            return threshold
-    return high
-
-
-def _share(part: float, rest: float) -> float:
-    return part / (part + rest) if part + rest else math.nan
-
-
-def _round_half_down(value: float) -> int:
-    """To the nearest whole number; the first rounding takes off the noise of 0.88 * 100."""
-    return math.ceil(round(value, 9) - 0.5)

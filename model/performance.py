@@ -38,6 +38,7 @@ from model.evaluated import (
 )
 from model.language import N_
 from model.metrics import Confusion, Estimate, Rate
+from model.operating_points import operating_points
 from model.prediction import OperatingPoint
 
 __all__ = [
@@ -281,9 +282,7 @@ def threshold_choice(bundle: Bundle) -> list[Choice]:
     if not {"validation", "changed", "test"} <= set(bundle.evaluations):
         return []
     fold = bundle.evaluations["validation"]
-    plain = metrics.operating_points(
-        fold.labels, bundle.probabilities("validation"), fold.description
-    )
+    plain = operating_points(fold.labels, bundle.probabilities("validation"), fold.description)
     labels, probabilities = bundle.evaluations["test"].labels, bundle.probabilities("test")
 
     def counts(point: OperatingPoint) -> Confusion:

@@ -134,7 +134,7 @@ def _show(reading: Reading) -> None:
         _facts(reading)
     with right:
         if reading.error:
-            st.error(reading.error, icon=":material/error:")
+            st.error(translated(reading.error), icon=":material/error:")
         elif reading.prediction:
             _offer_again(reading)
             decision.panel(reading)

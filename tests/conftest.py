@@ -1,22 +1,25 @@
 """What all tests share: a quiet TensorFlow, a home of their own, real and made-up X-rays."""
 
+import gc
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 # They take longest, so they begin first: at the end nobody waits for one of them alone.
 LONGEST = [
-    "test_closed_loop", "test_ray_host", "test_registry", "test_job_tracking", "test_train",
-    "test_accessibility", "test_auth", "test_faults", "test_resume", "test_command_line",
+    "test_closed_loop", "test_ray_host", "test_promotion_faults", "test_job_tracking", "test_train",
+    "test_accessibility", "test_auth", "test_faults", "test_resume", "test_evaluate_command",
     "test_notebook", "test_backends", "test_local_host", "test_clinic",
 ]  # fmt: skip
 WIDTH_PX, HEIGHT_PX = 96, 80
@@ -29,6 +32,13 @@ os.environ["XRAY_HOME"] = _home.name
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_heap() -> None:
+    """Streamlit and Keras collect garbage after every run: TensorFlow's objects are no garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -82,12 +92,43 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a real run of `python -m model train`: VGG16, one epoch at 32 px."""
-    folder = tmp_path_factory.mktemp("tiny_bundle")
-    command = [sys.executable, "-m", "model", "train", "--data", tiny_data, "--out", folder]
-    for change in ("size_px=32", "epochs=1", "folds=3"):
-        command += ["--set", change]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
+
+    def train(folder: Path) -> None:
+        command = [sys.executable, "-m", "model", "train", "--data", tiny_data, "--out", folder]
+        for change in ("size_px=32", "epochs=1", "folds=3"):
+            command += ["--set", change]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+
+    return _made_once(tmp_path_factory, "tiny_bundle", train)
+
+
+@pytest.fixture(scope="session")
+def judged_bundle(
+    tiny_bundle: Path, tiny_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A copy of it, without its run, that was judged on the locked test set."""
+
+    def judge(folder: Path) -> None:
+        from model.bundle import open_bundle
+        from model.training import job_work
+
+        ignore = shutil.ignore_patterns("run")
+        shutil.copytree(tiny_bundle, folder, ignore=ignore, dirs_exist_ok=True)
+        job_work.evaluate(open_bundle(folder), tiny_data)
+
+    return _made_once(tmp_path_factory, "judged_bundle", judge)
+
+
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that takes long to fill: done by one of the processes that run the tests."""
+    top = factory.getbasetemp()
+    folder = (top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            part = factory.mktemp(name)
+            make(part)
+            part.rename(folder)
     return folder
 
 

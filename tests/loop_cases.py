@@ -1,7 +1,6 @@
 """What the tests of the whole loop share: a clinic whose served version is small, and films."""
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from model import store
 from model.bundle import Bundle, open_bundle
 from model.config import settings
-from model.training import job_work
 from model.versions import champion, registry
 from tests.model.conftest import settings_of
 from tests.model.images import encode
@@ -21,13 +19,6 @@ from tests.model.review_cases import ADMIN, ANN, BOB
 
 # One epoch of the network that is served, the smallest there is. It goes on from the champion.
 CONFIG, CHANGES = "quick", ("epochs=1", "learning_rate=0.01", "batch_size=8")
-
-
-def evaluated(bundle: Path, data: Path, target: Path) -> Bundle:
-    """A copy of the bundle that was judged on the test part of the data."""
-    shutil.copytree(bundle, target, ignore=shutil.ignore_patterns("run"))
-    job_work.evaluate(open_bundle(target), data)
-    return open_bundle(target)
 
 
 @contextlib.contextmanager

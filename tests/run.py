@@ -53,8 +53,9 @@ def install() -> bool:
     done = Path(sys.prefix) / "pneumoscope-requirements.sha256"
     if done.exists() and done.read_text() == wanted:
         return True
-    quiet = ["-qq", "--disable-pip-version-check"]
-    if not succeeds([sys.executable, "-m", "pip", "install", *quiet, "-r", str(files[1])]):
+    # Compiled when it is imported: most of it never is.
+    options = ["-qq", "--disable-pip-version-check", "--no-compile"]
+    if not succeeds([sys.executable, "-m", "pip", "install", *options, "-r", str(files[1])]):
         return False
     done.write_text(wanted)
     return True

@@ -13,10 +13,10 @@ job -> host                          there: runner; model/test_ray_host.py: head
 training, its epochs                 both; model/test_job_tracking.py, as MLflow sees it
 server while a job runs              model/test_local_host.py; tests/browser/test_closed_loop.py
 epochs -> MLflow                     model/test_job_tracking.py: its server is killed meanwhile
-bundle -> MLflow                     there, and model/test_registry.py, at every step of it
-version -> served (promotion)        model/test_registry.py, at every step (kill_promotion.py)
+bundle -> MLflow                     there, and model/test_promotion_faults.py, at every step of it
+version -> served (promotion)        there, at every step (kill_promotion.py)
 served -> version before (rollback)  there
-served version -> reading            model/test_champion.py, pages/test_read.py: changed on disk
+served version -> reading            test_champion.py, pages/test_read_versions.py: changed on disk
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from model.training.jobs import Job, JobSpec
 from model.versions import registry, tracking, version_comparison
 from pages.shared import services
 from pages.shared.services import Reading
-from tests.loop_cases import CHANGES, CONFIG, agree, clinic, evaluated, film, serve
+from tests.loop_cases import CHANGES, CONFIG, agree, clinic, film, serve
 from tests.model.job_cases import ADMIN, wait_for
 from tests.model.ray_cluster import Cluster, Mlflow
 
@@ -41,9 +41,9 @@ REASON = "a trial of the whole loop"
 
 
 @pytest.fixture(scope="module")
-def small(tiny_bundle: Path, tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def small(judged_bundle: Path) -> Bundle:
     """A version of the network that is served, judged on the locked test set."""
-    return evaluated(tiny_bundle, tiny_data, tmp_path_factory.mktemp("small") / "bundle")
+    return open_bundle(judged_bundle)
 
 
 @pytest.fixture

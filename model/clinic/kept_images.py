@@ -23,8 +23,8 @@ from sqlalchemy.engine import Connection, Row
 
 from model import store
 from model.config import settings
-from model.errors import InputError, StoreError
-from model.files import plain_faults, sync, write_whole
+from model.errors import InputError, StoreError, plain_faults
+from model.files import sync, write_whole
 from model.language import N_, _
 from model.people import audit
 from model.people.access import Actor, require

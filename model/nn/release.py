@@ -23,6 +23,7 @@ from model.nn import gate, lungs, network
 from model.nn.dataset import Batches, Example, data_hash, divide, load_greys, load_others
 from model.nn.run_log import CHECKPOINTS, HALVED, disk_has_room
 from model.nn.trained import Trained, labels_of, load_films, measure
+from model.operating_points import operating_points
 from model.prediction import OperatingPoint
 from model.versions import champion
 
@@ -88,7 +89,7 @@ def _write(trained: Trained, folder: Path, training: dict[str, Any]) -> Bundle:
     # The fold as it is is too easy: thresholds chosen on it do not carry over to other films.
     both, all_labels = np.append(trained.logits, trained.changed_logits), np.tile(labels, 2)
     temperature = metrics.fit_temperature(both, all_labels)
-    points = metrics.operating_points(
+    points = operating_points(
         all_labels,
         metrics.calibrate(both, temperature),
         f"{described[:-1]}, as they are and each under a change that hospitals make)",

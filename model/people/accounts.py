@@ -112,14 +112,11 @@ def change_own_password(name: str, old: str, new: str) -> str:
         return sessions.begin(connection, row.key)
 
 
-def authenticate(name: str, password: str) -> Actor:
-    """The owner of name and password. Raises AccessError, with the time to wait if there is one."""
-    with _proven(name, password) as (_connection, row):
-        return Actor(row.name, row.role)
-
-
 def sign_in(name: str, password: str) -> tuple[Actor, str]:
-    """The owner of name and password, and the token of a new session; on record. Raises as above"""
+    """The owner of name and password, and the token of a new session; on record.
+
+    Raises AccessError, with the time to wait if there is one.
+    """
     with _proven(name, password) as (connection, row):
         audit.append(connection, row.name, "signed in")
         return Actor(row.name, row.role), sessions.begin(connection, row.key)

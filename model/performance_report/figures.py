@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from model import curves, metrics
-from model.metrics import Estimate, NaturalNumbers
+from model.metrics import Estimate
 from model.performance import Calibration, Row
 from model.performance_report.table import Table, measured, percent
 from model.prediction import OperatingPoint
+from model.prevalence import NaturalNumbers
 
 DPI = 200
 WIDTH_CM = 17.0  # of the text on an A4 page

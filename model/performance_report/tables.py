@@ -26,6 +26,7 @@ from model.performance_report.table import (
     text,
     threshold_text,
 )
+from model.prevalence import NaturalNumbers, natural_numbers
 
 
 def figures(row: Row) -> Table:
@@ -117,11 +118,9 @@ def operating_points(bundle: Bundle, row: Row, prevalence: float) -> Table:
     return Table("operating_points", columns, rows)
 
 
-def children(counts: Confusion, prevalence: float, out_of: int = 100) -> metrics.NaturalNumbers:
+def children(counts: Confusion, prevalence: float, out_of: int = 100) -> NaturalNumbers:
     """The counts as found, missed, called back and cleared of so many children."""
-    return metrics.natural_numbers(
-        counts.sensitivity.value, counts.specificity.value, prevalence, out_of
-    )
+    return natural_numbers(counts.sensitivity.value, counts.specificity.value, prevalence, out_of)
 
 
 def threshold_choice(choices: Sequence[Choice]) -> Table:

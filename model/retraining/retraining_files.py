@@ -19,8 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from model import store
 from model.config import settings
-from model.errors import DataError
-from model.files import plain_faults
+from model.errors import DataError, plain_faults
 from model.language import _
 from model.people import audit
 from model.people.access import Actor

@@ -2,50 +2,68 @@
 
 Registered versions stay in MLflow whatever is deleted here, and are fetched anew when they are
 served again. The version that is served, the one before it and the shipped one are never deleted.
+
+A frozen set keeps its own copy of each film, and so does a job: of an image that an admin has
+deleted `items` says where it still is.
 """
 
 import contextlib
+import json
 import shutil
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from model import store
 from model.bundle import CARD
+from model.clinic import kept_images
 from model.config import settings
-from model.errors import InputError
-from model.files import plain_faults
+from model.errors import InputError, plain_faults
 from model.language import _
 from model.people import audit
 from model.people.access import Actor, require
+from model.retraining import manifest
 from model.training import jobs
-from model.training.job_host import BUNDLE, ENDED, SUCCEEDED
+from model.training.job_host import BUNDLE, ENDED, FILMS, SUCCEEDED
 from model.versions import champion
 
 SET, JOB, VERSION, UPLOAD = KINDS = ("retraining set", "job", "version", "upload")
 _FOLDERS = {SET: "retraining", JOB: "jobs", VERSION: champion.VERSIONS, UPLOAD: "uploads"}
 _GONE = ".gone-"
+_Key = tuple[str, str]  # kind and name
 
 
 @dataclass(frozen=True)
 class Item:
-    """One folder or file. needed: in a sentence why it stays, "" for what may be deleted."""
+    """One folder or file. needed: in a sentence why it stays, "" for what may be deleted.
+
+    num_deleted: how many images that an admin has deleted are still in it; set_name: then, what
+    people call the retraining set that holds them.
+    """
 
     kind: str
     name: str
     num_bytes: int
     needed: str
+    num_deleted: int = 0
+    set_name: str = ""
 
 
 def items(actor: Actor) -> list[Item]:
-    """Everything that retraining keeps here, by kind and name; for an admin."""
+    """Everything that retraining keeps here, by kind and name; for an admin.
+
+    What still holds images that were deleted comes first.
+    """
     require(actor, "admin")
-    needed = _needed(actor)
-    return [
-        Item(kind, path.name, _num_bytes(path), needed.get((kind, path.name), ""))
-        for kind in KINDS
-        for path in _paths(kind)
+    paths = {(kind, path.name): path for kind in KINDS for path in _paths(kind)}
+    holding = _holding(actor, paths)
+    needed = _needed(actor, holding)
+    found = [
+        Item(*key, _num_bytes(path), needed.get(key, ""), *holding.get(key, (0, "")))
+        for key, path in paths.items()
     ]
+    return sorted(found, key=lambda item: not item.num_deleted)
 
 
 def delete(actor: Actor, kind: str, name: str, reason: str) -> None:
@@ -84,8 +102,26 @@ def _paths(kind: str) -> Iterator[Path]:
                 yield path
 
 
-def _needed(actor: Actor) -> dict[tuple[str, str], str]:
-    needed: dict[tuple[str, str], str] = {}
+def _holding(actor: Actor, paths: Mapping[_Key, Path]) -> dict[_Key, tuple[int, str]]:
+    """How many deleted images sets and jobs hold, where they hold any, and the name of the set."""
+    gone = {one.image_sha256 for one in kept_images.deletions(actor)}
+    gone -= {one.image_sha256 for one in kept_images.kept(actor)}  # kept again, by another review
+    found = {}
+    for key, path in paths.items() if gone else ():
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
+            # Not `manifest.read`: that a set was changed or is an older one does not matter here.
+            with zipfile.ZipFile(path / FILMS) as archive:
+                told = json.loads(archive.read(manifest.FILE))
+            column = told["columns"].index("image_sha256")
+            num = len(gone & {entry[column] for entry in told["entries"]})
+            if num:
+                found[key] = num, str(told["name"])
+    return found
+
+
+def _needed(actor: Actor, holding: Collection[_Key]) -> dict[_Key, str]:
+    """holding: what holds deleted images; that a version came of it keeps none of these."""
+    needed: dict[_Key, str] = {}
     served = champion.look()
     for job in jobs.jobs(actor):
         if job.state not in ENDED:
@@ -93,7 +129,11 @@ def _needed(actor: Actor) -> dict[tuple[str, str], str]:
             needed[JOB, job.id] = _("it has not ended")
         elif job.state != SUCCEEDED and (_folder(JOB) / job.id / BUNDLE / CARD).exists():
             needed[JOB, job.id] = _("it holds a finished network that the registry does not have")
-        elif served.model_version and job.model_version == served.model_version:
+        elif (
+            served.model_version
+            and job.model_version == served.model_version
+            and (SET, job.spec.set_sha256) not in holding
+        ):
             needed[SET, job.spec.set_sha256] = _("the version that is served was trained with it")
     if served.previous:
         needed[VERSION, champion.folder_of(served.previous).name] = _(

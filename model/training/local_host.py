@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from model.config import ROOT, settings
-from model.errors import PneumoscopeError, StoreError
-from model.files import plain_faults, write_json
+from model.errors import PneumoscopeError, StoreError, plain_faults
+from model.files import write_json
 from model.language import N_, _
 from model.training import local_checks
 from model.training.job_host import (

@@ -22,8 +22,8 @@ from typing import Any
 
 from model.bundle import CARD, PARTS, Bundle, open_bundle, sha256_of
 from model.config import ROOT, settings
-from model.errors import BundleError
-from model.files import plain_faults, sync, write_json
+from model.errors import BundleError, plain_faults
+from model.files import sync, write_json
 from model.language import N_, _
 
 FORMAT = 1

@@ -5,11 +5,11 @@ One fragment: a move of the threshold reruns this panel only. Nothing in it need
 
 import streamlit as st
 
-from model import metrics
 from model.bundle import Bundle
 from model.evaluated import split_of
 from model.language import _
 from model.prediction import WORDS, Decision, decide
+from model.prevalence import natural_numbers, predictive_values
 from pages.shared import drawing, gate, operating_points, reports, services
 from pages.shared.services import Reading
 
@@ -142,8 +142,6 @@ def _consequences(split: str, bundle: Bundle) -> None:
         args=("band",),
         help=_("A probability closer to the threshold than this is referred for reading."),
     )
-    ppv, npv = metrics.predictive_values(shown.sensitivity, shown.specificity, prevalence / 100)
-    numbers = metrics.natural_numbers(
-        shown.sensitivity.value, shown.specificity.value, prevalence / 100
-    )
+    ppv, npv = predictive_values(shown.sensitivity, shown.specificity, prevalence / 100)
+    numbers = natural_numbers(shown.sensitivity.value, shown.specificity.value, prevalence / 100)
     drawing.show(drawing.children(numbers, ppv, npv))

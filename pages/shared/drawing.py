@@ -8,9 +8,10 @@ import numpy as np
 import streamlit as st
 
 from model.language import N_, _
-from model.metrics import Estimate, NaturalNumbers, Rate
+from model.metrics import Estimate, Rate
 from model.phrases import translated
 from model.prediction import Decision, Prediction, probability_text
+from model.prevalence import NaturalNumbers
 from pages.shared.services import Consequences
 
 _BINS = 50

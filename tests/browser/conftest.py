@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 Reports = Generator[None, pytest.TestReport, pytest.TestReport]
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 START_SECONDS = 180  # a busy machine; a quiet one takes two
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -100,12 +101,9 @@ def _stop(server: Server) -> None:
         server.process.wait()
 
 
-@pytest.fixture(scope="module")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
-    """serve(script, env=None) -> URL of a Streamlit server, which runs until the module ends.
-
-    env: added to the environment; Streamlit's options too, such as STREAMLIT_THEME_BASE.
-    """
+@contextlib.contextmanager
+def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Starts servers, see `serve`; stops them at the end."""
     mine: list[Server] = []
 
     def start(script: str | Path, env: Mapping[str, str] | None = None) -> str:
@@ -120,6 +118,23 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
     for server in mine:
         _stop(server)
         _running.remove(server)
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """serve(script, env=None) -> URL of a Streamlit server, which runs until the module ends.
+
+    env: added to the environment; Streamlit's options too, such as STREAMLIT_THEME_BASE.
+    """
+    with _servers(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def viewer_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a page with the viewer and nothing else, `viewer_app.py`."""
+    with _servers(tmp_path_factory) as start:
+        yield start(Path(__file__).with_name("viewer_app.py"))
 
 
 @pytest.fixture(scope="session")

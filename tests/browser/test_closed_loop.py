@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model.bundle import Bundle
+from model.bundle import Bundle, open_bundle
 from model.people import accounts
 from model.people.access import COMMAND_LINE
 from tests.browser.conftest import ROOT, _start, _stop, _wait_until_healthy
-from tests.loop_cases import agree, clinic, evaluated, film, serve
+from tests.loop_cases import agree, clinic, film, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -27,9 +27,9 @@ REASON = "a trial of the whole loop"
 
 
 @pytest.fixture(scope="module")
-def small(tiny_bundle: Path, tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def small(judged_bundle: Path) -> Bundle:
     """A version of the network that is served, judged on the locked test set."""
-    return evaluated(tiny_bundle, tiny_data, tmp_path_factory.mktemp("small") / "bundle")
+    return open_bundle(judged_bundle)
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.conftest import PHONE
 from tests.model import version_cases as versions
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Locator, Page
 
 ROOT = Path(__file__).resolve().parents[2]
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # Charts of each tab, as soon as it is drawn.
 CHARTS = {
     "Figures": 0,

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image, ImageChops, ImageOps
 
 from model import language
+from tests.browser.conftest import PHONE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "assets" / "samples"
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DARK, LIGHT = "rgb(13, 19, 23)", "rgb(247, 249, 250)"  # backgrounds, from .streamlit/config.toml
 LIKELY, UNLIKELY = "Pneumonia likely", "Pneumonia unlikely"
 

@@ -18,33 +18,21 @@ from highdicom.sr import srread
 from PIL import Image
 from pypdf import PdfReader
 
+from tests.browser.conftest import PHONE
 from tests.model import images
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 APP = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from concurrent.futures import Future
-import numpy as np
 import streamlit as st
-from model.prediction import Gate, Prediction
-from pages.shared import frame, services
+from pages.shared import frame
+from tests.browser.quick_classifier import read_with_it
 
-class FakeClassifier:
-    bundle = services.bundle()
-    def predict(self, xrays, overruled=False):
-        heat = np.zeros((14, 14), np.float32)
-        heat[7:10, 3:6] = 0.9
-        version, gate = self.bundle.model_version, Gate("accepted", 1.0, "Like the others.")
-        return [Prediction(0.9, 2.2, heat, gate, version) for _ in xrays]
-
-loaded = Future()
-loaded.set_result(FakeClassifier())
-services._loading = lambda: loaded
+read_with_it()
 frame.begin()
 st.navigation([st.Page({str(ROOT / "pages" / "read.py")!r}, title="Read")]).run()
 frame.end()

@@ -12,34 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.conftest import PHONE
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # The page for a reader who is signed in and has three films open, with a quick classifier.
 APP = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from concurrent.futures import Future
-import numpy as np
 import streamlit as st
 from model.people.access import Actor
-from model.prediction import Gate, Prediction
 from pages.shared import frame, services
+from tests.browser.quick_classifier import read_with_it
 
-class FakeClassifier:
-    bundle = services.bundle()
-
-    def predict(self, xrays, overruled=False):
-        heat = np.zeros((14, 14), np.float32)
-        heat[7:10, 3:6] = 0.9
-        version, gate = services.bundle().model_version, Gate("accepted", 1.0, "Like the others.")
-        return [Prediction(0.9, 2.2, heat, gate, version) for _ in xrays]
-
-loaded = Future()
-loaded.set_result(FakeClassifier())
-services._loading = lambda: loaded
+read_with_it()
 frame.begin()
 if "auth.actor" not in st.session_state:
     st.session_state["auth.actor"] = Actor("ann", "clinician")
@@ -89,7 +77,11 @@ def test_a_whole_review_by_keyboard_with_a_box(page: Page, url: str, home: Path)
     page.goto(url)
     open_form(page)
     first = film_id(page)
-    for key in "3ea8":
+    viral = page.get_by_role("radio", name="Viral 3", exact=True)
+    while not viral.is_checked():  # the script that listens may come after what it listens for
+        page.keyboard.press("3")
+        page.wait_for_timeout(200)
+    for key in "ea8":
         page.keyboard.press(key)
     for label in ("Viral 3", "Sure E", "Agree A", "Partly 8"):
         page.get_by_role("radio", name=label, exact=True).and_(page.locator(":checked")).wait_for()
@@ -101,6 +93,7 @@ def test_a_whole_review_by_keyboard_with_a_box(page: Page, url: str, home: Path)
     page.get_by_role("radio", name="Wrong place 9").and_(page.locator(":checked")).wait_for()
     page.keyboard.press("t")
     page.keyboard.type("a shadow, 3 cm")  # text, no keys
+    page.wait_for_selector('[data-test-script-state="notRunning"]')
     page.keyboard.press("Control+Enter")
     page.get_by_text("Stored: viral.").wait_for()
     page.wait_for_selector(f'.viewer[data-ready="true"]:not([data-film-id="{first}"])')
@@ -122,6 +115,44 @@ def test_a_whole_review_by_keyboard_with_a_box(page: Page, url: str, home: Path)
     page.wait_for_selector(f'.viewer:not([data-film-id="{first}"])[data-regions="0"]')
     page.keyboard.press("?")
     page.get_by_text("write the comment").wait_for()
+    single_keys_are_switched_off_for_good(page)
+
+
+def single_keys_are_switched_off_for_good(page: Page) -> None:
+    """In the list of keys that is open. Tab, arrows and Enter stay, and so does writing."""
+    hints = page.locator("[class*=st-key-review-] :is(label, button) code")
+    assert hints.filter(visible=True).count() > 10
+    switch = page.get_by_role("switch", name="Keyboard shortcuts").filter(visible=True)
+    switch.uncheck()
+    page.reload()
+    open_form(page)
+    page.wait_for_selector("html[data-shortcuts=off]", state="attached")
+    assert hints.filter(visible=True).count() == 0
+    case = page.get_by_text("Case 1 of 3")
+    case.wait_for()
+    viewer = page.locator(".viewer")
+    assert viewer.locator("[data-do=invert]").get_attribute("title") == "Invert the film"
+    zoom, middle = viewer.get_attribute("data-zoom"), viewer.get_attribute("data-pan-x")
+    for place in (page.locator("body"), viewer.locator("canvas")):
+        place.focus()
+        for key in "3j?+ir":
+            page.keyboard.press(key)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(f'.viewer:not([data-pan-x="{middle}"])')
+    assert viewer.get_attribute("data-zoom") == zoom
+    assert viewer.get_attribute("data-invert") == "false"
+    assert page.get_by_role("radio").and_(page.locator(":checked")).count() == 0
+    assert case.is_visible()
+    page.get_by_role("textbox", name="Comment").press_sequentially("3j")
+    assert page.get_by_role("textbox", name="Comment").input_value() == "3j"
+    page.get_by_role("radio", name="Normal").focus()
+    page.keyboard.press("Space")
+    page.get_by_role("radio", name="Normal").and_(page.locator(":checked")).wait_for()
+    viewer.locator("[data-do=help]").click()  # the other list has the same switch
+    viewer.get_by_role("switch", name="Keyboard shortcuts").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("i")
+    page.wait_for_selector('.viewer[data-invert="true"]')
 
 
 def test_a_blinded_review_on_a_phone(new_page: Callable[..., Page], url: str, home: Path) -> None:

@@ -1,4 +1,4 @@
-"""A small app around the viewer, for `test_viewer.py`: a drawn chest, no patient."""
+"""A small app around the viewer, for its tests: a drawn chest, no patient."""
 
 import json
 

@@ -15,20 +15,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from model import metrics
 from model.errors import ConfigError, DataError
 from model.metrics import Confusion, wilson
-
-# Six X-rays by hand: at .5 they are 2 TP, 1 FN, 1 FP, 2 TN.
-LABELS = [1, 1, 1, 0, 0, 0]
-PROBABILITIES = [0.9, 0.5, 0.3, 0.7, 0.2, 0.1]
-
-
-def random_set(
-    rng: np.random.Generator, size: int, decimals: int = 16
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and probabilities that rank better than chance, both classes there."""
-    labels = np.append([0, 1], rng.integers(0, 2, size - 2))
-    logits = rng.normal(scale=2, size=size) + 2 * labels - 1
-    return labels, metrics.calibrate(logits, 1).round(decimals)
-
+from tests.model.metrics_cases import LABELS, PROBABILITIES, random_set
 
 # Wilson
 
@@ -257,187 +244,6 @@ def test_temperature_refuses_logits(logits: list[float]) -> None:
         metrics.fit_temperature(logits, [0, 1])
 
 
-# Operating points
-
-
-def rates_at(
-    labels: np.ndarray, probabilities: np.ndarray, threshold: float
-) -> tuple[float, float]:
-    counts = metrics.confusion(labels, probabilities, threshold)
-    return counts.sensitivity.value, counts.specificity.value
-
-
-def test_operating_points_by_hand() -> None:
-    points = metrics.operating_points(LABELS, PROBABILITIES, "six X-rays")
-    assert [(p.name, p.threshold) for p in points] == [
-        ("screening", 0.25),  # between .2 and .3: all three found
-        ("default", 0.25),
-        ("balanced", 0.25),  # J = 1 + 2/3 - 1; at (.7, .9] it is only 1/3
-        ("rule-in", 0.8),  # between .7 and .9: all three cleared
-    ]
-    assert {p.chosen_on for p in points} == {"six X-rays"}
-
-
-def test_operating_points_keep_their_rules_and_no_threshold_keeps_them_better() -> None:
-    rng = np.random.default_rng(6)
-    for size in (2, 5, 40, 150):
-        for decimals in (1, 2, 3, 16):  # from many ties to none
-            for _ in range(5):
-                labels, probabilities = random_set(rng, size, decimals)
-                if not (probabilities[labels == 0] < 1).all():
-                    continue
-                points = metrics.operating_points(labels, probabilities, "random")
-                at = {p.name: rates_at(labels, probabilities, p.threshold) for p in points}
-                threshold = {p.name: p.threshold for p in points}
-                assert list(at) == ["screening", "default", "balanced", "rule-in"]
-                assert at["screening"][0] >= 0.99
-                assert at["default"][0] >= 0.95
-                assert at["rule-in"][1] >= 0.95
-                for other in np.append(probabilities, [0, 1]):
-                    sensitivity, specificity = rates_at(labels, probabilities, other)
-                    assert sum(at["balanced"]) >= sensitivity + specificity - 1e-12
-                    # Whatever else keeps a rule gives no better rate on the other side.
-                    if sensitivity >= 0.99:
-                        assert specificity <= at["screening"][1]
-                    if sensitivity >= 0.95:
-                        assert specificity <= at["default"][1]
-                    if specificity >= 0.95:
-                        assert sensitivity <= at["rule-in"][0]
-                assert threshold["screening"] <= threshold["default"]
-
-
-def test_thresholds_are_half_way_and_short() -> None:
-    for point in metrics.operating_points([0, 1], [0.111111, 0.777777], "two"):
-        assert point.threshold == 0.44
-    # Two decimals would leave the gap, and call the normal X-ray pneumonia.
-    for point in metrics.operating_points([0, 1], [0.50001, 0.50004], "two"):
-        assert 0.50001 < point.threshold < 0.50004
-        assert point.threshold == round(point.threshold, 6)
-
-
-def test_thresholds_between_neighbouring_floats() -> None:
-    low = 0.3
-    high = math.nextafter(low, 1)
-    for point in metrics.operating_points([0, 1], [low, high], "two"):
-        assert rates_at(np.array([0, 1]), np.array([low, high]), point.threshold) == (1, 1)
-
-
-def test_balanced_takes_the_middle_of_ties() -> None:
-    # J is 1/3 in the gaps below .2, .5 and .8, less between them.
-    labels, probabilities = [1, 0, 0, 1, 0, 1], [0.2, 0.1, 0.4, 0.5, 0.7, 0.8]
-    points = {p.name: p.threshold for p in metrics.operating_points(labels, probabilities, "six")}
-    assert points["balanced"] == 0.45
-
-
-def test_operating_points_of_a_constant_network() -> None:
-    points = metrics.operating_points([0, 1, 1], [0.5, 0.5, 0.5], "three")
-    assert [(p.name, p.threshold) for p in points] == [
-        ("screening", 0.25),
-        ("default", 0.25),
-        ("balanced", 0.25),
-        ("rule-in", 0.75),
-    ]
-
-
-def test_saturated_probabilities() -> None:
-    # Nothing up to 1 clears a normal X-ray at exactly 1, so there is no rule-in.
-    points = metrics.operating_points([0, 1], [1, 1], "two")
-    assert [p.name for p in points] == ["screening", "default", "balanced"]
-    # The ill child at exactly 0 is found at threshold 0 only.
-    points = metrics.operating_points([0, 1], [0.5, 0], "two")
-    assert points[0].threshold == 0
-
-
-def test_one_class_gives_no_operating_points() -> None:
-    with pytest.raises(DataError, match="0 with, 2 without"):
-        metrics.operating_points([0, 0], [0.1, 0.2], "two")
-
-
-# At another prevalence
-
-
-def test_predictive_values_by_hand() -> None:
-    # 1000 children, 100 ill: 90 found, 10 missed, 180 called back, 720 cleared.
-    ppv, npv = metrics.predictive_values(wilson(90, 100), wilson(80, 100), 0.1)
-    assert ppv.value == pytest.approx(90 / 270)
-    assert npv.value == pytest.approx(720 / 730)
-    assert ppv.low < ppv.value < ppv.high
-    assert npv.low < npv.value < npv.high
-
-
-def test_predictive_values_at_the_prevalence_of_the_set_are_the_sets() -> None:
-    counts = Confusion(380, 30, 204, 10)
-    ppv, npv = metrics.predictive_values(counts.sensitivity, counts.specificity, 390 / 624)
-    assert ppv.value == pytest.approx(counts.ppv.value)
-    assert npv.value == pytest.approx(counts.npv.value)
-
-
-def test_predictive_values_cover_the_truth() -> None:
-    rng = np.random.default_rng(7)
-    sensitivity, specificity, prevalence = 0.95, 0.9, 0.12
-    found = sensitivity * prevalence
-    truth = found / (found + (1 - specificity) * (1 - prevalence))
-    draws = zip(
-        rng.binomial(390, sensitivity, 1000), rng.binomial(234, specificity, 1000), strict=True
-    )
-    covered = 0
-    for k_ill, k_well in draws:
-        ppv, _ = metrics.predictive_values(
-            wilson(int(k_ill), 390), wilson(int(k_well), 234), prevalence
-        )
-        covered += ppv.low <= truth <= ppv.high
-    assert covered >= 940  # 950 less one and a half standard errors
-
-
-def test_predictive_values_without_any_call_are_unknown() -> None:
-    ppv, npv = metrics.predictive_values(wilson(0, 10), wilson(10, 10), 0.1)
-    assert math.isnan(ppv.value)
-    assert (ppv.low, ppv.high) == (0, 1)
-    assert npv.value == pytest.approx(0.9)
-
-
-@pytest.mark.parametrize("prevalence", [0, 1, -0.1, math.nan])
-def test_predictive_values_need_a_prevalence(prevalence: float) -> None:
-    with pytest.raises(ConfigError):
-        metrics.predictive_values(wilson(9, 10), wilson(9, 10), prevalence)
-
-
-def test_natural_numbers_by_hand() -> None:
-    found = metrics.natural_numbers(0.95, 0.91, 0.12)
-    assert astuple(found) == (12, 11, 1, 8, 80)
-
-
-def test_natural_numbers_add_up_and_are_nearest() -> None:
-    rng = np.random.default_rng(8)
-    for sensitivity, specificity, prevalence in rng.random((500, 3)):
-        out_of = int(rng.integers(1, 1001))
-        n = metrics.natural_numbers(sensitivity, specificity, prevalence, out_of)
-        assert n.ill == n.found + n.missed
-        assert n.ill + n.called_back + n.cleared == out_of
-        assert min(astuple(n)) >= 0
-        assert abs(n.ill - prevalence * out_of) <= 0.5
-        assert abs(n.found - sensitivity * n.ill) <= 0.5
-        assert abs(n.cleared - specificity * (out_of - n.ill)) <= 0.5
-
-
-def test_natural_numbers_at_the_ends() -> None:
-    assert astuple(metrics.natural_numbers(1, 1, 0)) == (0, 0, 0, 0, 100)
-    assert astuple(metrics.natural_numbers(1, 0, 0.5, 10)) == (5, 5, 0, 5, 0)
-    # Ties are counted against the network, also 1.5 children of 10, in floats 1.5000000000000002.
-    assert metrics.natural_numbers(1, 1, 0.85, 10).ill == 9
-    assert astuple(metrics.natural_numbers(0.5, 0.5, 0.5, 1)) == (1, 0, 1, 0, 0)
-    assert astuple(metrics.natural_numbers(0.9, 0.5, 0.85, 20)) == (17, 15, 2, 2, 1)
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
-def test_natural_numbers_refuse_what_is_no_share(share: float) -> None:
-    for arguments in [(share, 0.5, 0.5), (0.5, share, 0.5), (0.5, 0.5, share)]:
-        with pytest.raises(ConfigError):
-            metrics.natural_numbers(*arguments)
-    with pytest.raises(ConfigError):
-        metrics.natural_numbers(0.5, 0.5, 0.5, out_of=0)
-
-
 # The object of `evaluate --json`
 
 
@@ -477,8 +283,8 @@ def test_figures_pass_the_patients_on() -> None:
 def test_the_page_needs_neither_scipy_nor_scikit_learn() -> None:
     code = (
         "import sys; from model import metrics as m; m.wilson(1, 2); m.figures([0, 1], [0, 1], .5);"
-        "m.operating_points([0, 1], [0, 1], ''); print([k for k in sys.modules"
-        " if k.partition('.')[0] in ('scipy', 'sklearn')])"
+        "from model.operating_points import operating_points as o; o([0, 1], [0, 1], '');"
+        "print([k for k in sys.modules if k.partition('.')[0] in ('scipy', 'sklearn')])"
     )
     root = Path(__file__).parents[2]
     done = subprocess.run(

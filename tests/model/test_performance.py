@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_scor
 
 from model import metrics, performance
 from model.bundle import Bundle, Evaluation
+from model.operating_points import operating_points
 from model.performance import DATASET, ROBUSTNESS
 from tests.model import version_cases as versions
 
@@ -189,7 +190,7 @@ def test_thresholds_of_the_plain_fold_stand_beside_those_used(bundle):
     choices = {choice.name: choice for choice in performance.threshold_choice(bundle)}
     default = choices["default"]
     fold = bundle.evaluations["validation"]
-    plain = metrics.operating_points(fold.labels, bundle.probabilities("validation"), "")
+    plain = operating_points(fold.labels, bundle.probabilities("validation"), "")
     assert [choice.plain.threshold for choice in choices.values()] == [p.threshold for p in plain]
     assert default.shipped.threshold == 0.4
     assert default.on_shipped == performance.champion(bundle).confusion

@@ -168,6 +168,48 @@ def test_a_full_disk_says_so_and_stores_nothing(sqlite_home: Path):
     assert audit.check() == []
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("53100", r"its disk is full.*Free some space"),
+        ("53200", r"no memory left.*Free some memory"),
+        ("57P03", r"just starting or stopping.*Try again"),
+        ("25006", r"it cannot be written.*Give the server the right"),
+        ("58030", r"its disk has a fault.*checked"),
+    ],
+)
+def test_a_postgresql_that_cannot_write_says_so_and_stores_nothing(
+    postgresql_database: str, state: str, words: str
+):
+    # The server says it in its own language, at the second of two rows.
+    audit.record("ann", "signed in")
+    with store.writing() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN "
+            f"RAISE 'no queda espacio: is locked' USING ERRCODE = '{state}'; "
+            "END $$ LANGUAGE plpgsql"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON audit FOR EACH ROW "
+            "WHEN (NEW.actor = 'bob') EXECUTE FUNCTION refuse()"
+        )
+
+    def writes_two() -> None:
+        with store.writing() as connection:
+            connection.execute(tables.worklists.insert().values(owner="a", name="b", created="c"))
+            audit.append(connection, "bob", "signed in")
+
+    with pytest.raises(StoreError, match=words) as caught:
+        writes_two()
+    assert "Nothing was stored" in str(caught.value)
+    assert "queda" not in str(caught.value)
+    with store.reading() as connection:
+        assert connection.execute(tables.worklists.select()).all() == []
+    audit.record("ann", "signed out")
+    assert [entry.action for entry in audit.entries(COMMAND_LINE)] == ["signed out", "signed in"]
+    assert audit.check() == []
+
+
 def test_a_vanished_sqlite_file_is_not_replaced_by_an_empty_one(sqlite_home: Path):
     audit.record("ann", "signed in")
     for file in sqlite_home.glob("pneumoscope.sqlite*"):

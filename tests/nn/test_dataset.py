@@ -17,6 +17,7 @@ from model.nn.dataset import (
     patient_key,
     read_folder,
     split_by_patient,
+    turned,
 )
 from model.nn.recipe import PROTOCOLS
 from model.preprocessing import prepare
@@ -367,6 +368,35 @@ def test_the_data_set_itself_is_divided_as_the_protocol_says(shared_data, protoc
     assert not keys[0] & keys[1]
     if protocol != "official":  # whose test split is as it was published
         assert not (keys[0] | keys[1]) & keys[2]
+
+
+# --- cross-validation -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folds", [3, 5, 10])
+def test_each_child_is_validated_on_once_and_never_trained_on_then(hundred, folds):
+    frozen = divide(hundred, "official", folds=10, seed=0)
+    splits = [turned(frozen, fold, folds, seed=0) for fold in range(folds)]
+    validated = [patient for split in splits for patient in true_patients(split.validation)]
+    everybody = true_patients([*frozen.training, *frozen.validation])
+    assert sorted(validated) == sorted(everybody)
+    for split in splits:
+        assert true_patients(split.training) == everybody - true_patients(split.validation)
+        assert len(split.training) + len(split.validation) == len(on_disk(hundred / "train"))
+        assert {example.label for example in split.validation} == {0, 1}
+        assert split.test == frozen.test
+
+
+def test_fold_0_is_how_the_set_was_frozen(unpacked):
+    frozen = divide(unpacked, "official", folds=10, seed=0)
+    assert turned(frozen, 0, 5, seed=0) == frozen
+    other = turned(frozen, 1, 5, seed=0)
+    assert names(frozen.validation) < names(other.training)
+
+
+def test_more_folds_than_children_are_refused(tiny_data):
+    with pytest.raises(DataError, match="choose fewer folds"):
+        turned(divide(tiny_data, "official", folds=3, seed=0), 1, 20, seed=0)
 
 
 # --- a retraining set that was unpacked -----------------------------------------------------------

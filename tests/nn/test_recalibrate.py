@@ -7,6 +7,7 @@ import pytest
 
 from model.__main__ import main
 from model.bundle import CARD, open_bundle, sha256_of
+from model.config import settings
 from model.errors import BundleError, DataError
 from model.nn.release import recalibrate
 
@@ -66,3 +67,22 @@ def test_the_command_says_what_became_of_the_version(older, tiny_data, capsys):
     old = json.loads((older / CARD).read_text())["model_version"]
     assert main(["calibrate", "--data", str(tiny_data), "--bundle", str(older)]) == 0
     assert f"{old} is now {open_bundle(older).model_version}." in capsys.readouterr().out
+
+
+def test_no_bundle_is_changed_that_was_not_named_or_was_promoted(
+    older, tiny_data, tmp_path, monkeypatch, capsys
+):
+    with pytest.raises(SystemExit) as ended:
+        main(["calibrate", "--data", str(tiny_data)])
+    assert ended.value.code == 2
+    assert "--bundle" in capsys.readouterr().err
+
+    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    copy = shutil.copytree(older, tmp_path / "home" / "versions" / "older")
+    before = (copy / CARD).read_bytes()
+    assert main(["calibrate", "--data", str(tiny_data), "--bundle", str(copy)]) == 2
+    assert "a version that was promoted" in capsys.readouterr().err
+    assert (copy / CARD).read_bytes() == before
+    monkeypatch.undo()
+    settings.cache_clear()

@@ -1,6 +1,6 @@
 """What the tests of pages with accounts share: an empty home, a session, a PostgreSQL."""
 
-from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -8,29 +8,29 @@ import pytest
 from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
 
-from model import store
-from model.config import settings
 from model.people import accounts, audit
 from model.people.access import COMMAND_LINE, Actor
-from pages.shared import auth
+from pages.shared import auth, services
 from tests.model.conftest import postgresql as postgresql
+from tests.model.conftest import sqlite_home as sqlite_home
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(sqlite_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home with SQLite and quick password hashes."""
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(accounts, "_hasher", lambda: hasher)
-    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XRAY_DATABASE_URL", raising=False)
-    settings.cache_clear()
-    yield tmp_path / "home"
-    store.close()
-    monkeypatch.undo()
-    settings.cache_clear()
+    return sqlite_home
+
+
+def read_with(classifier: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages read with this quick one."""
+    loaded: Future[Any] = Future()
+    loaded.set_result(classifier)
+    monkeypatch.setattr(services, "_loading", lambda: loaded)
 
 
 class Session:

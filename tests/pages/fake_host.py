@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from model.errors import StoreError
+from model.training import jobs
 from model.training.job_host import Check, Seen
 
 
@@ -48,3 +51,11 @@ class FakeHost:
 
     def check(self) -> list[Check]:
         return []
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> FakeHost:
+    """In place of this computer."""
+    stands = FakeHost()
+    monkeypatch.setattr(jobs, "host_of", lambda name: stands)
+    return stands

@@ -15,6 +15,8 @@ from model.clinic.reviews import Review
 from model.errors import AccessError
 from model.people import accounts, audit
 from model.people.access import COMMAND_LINE, VISITOR, Actor
+from model.retraining import retraining_files
+from model.retraining.retraining_files import Candidate
 from tests.pages.spanish import spanish
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +52,8 @@ class Admin:
     @property
     def text(self) -> str:
         assert not self.at.exception, self.at.exception
-        parts = (self.at.error, self.at.success, self.at.info, self.at.markdown, self.at.caption)
+        said = (self.at.error, self.at.warning, self.at.success, self.at.info)
+        parts = (*said, self.at.markdown, self.at.caption)
         found = [element.value for part in parts for element in part]
         return " ".join(found).replace("\\", "") + self.html
 
@@ -80,8 +83,8 @@ def test_an_account_is_added_and_listed() -> None:
     shown.press("Add account")
     assert "ann can sign in now." in shown.text
     assert "<td>ann</td><td>clinician</td><td>yes</td>" in shown.html
-    assert accounts.authenticate("ann", PASSWORD) == ANN
     assert audit.entries(COMMAND_LINE)[0].actor == "zoe"
+    assert accounts.sign_in("ann", PASSWORD)[0] == ANN
 
 
 def test_an_account_is_changed() -> None:
@@ -92,19 +95,19 @@ def test_an_account_is_changed() -> None:
     shown.press("Change role")
     assert "ann is admin now." in shown.text
     shown.type("admin.password_of.ann", "another password").press("Set password")
-    assert accounts.authenticate("ann", "another password").role == "admin"
+    assert accounts.sign_in("ann", "another password")[0].role == "admin"
     shown.press("Deactivate")
     assert "no, deactivated" in shown.html
     with pytest.raises(AccessError, match="deactivated"):
-        accounts.authenticate("ann", "another password")
+        accounts.sign_in("ann", "another password")
     shown.press("Activate")
-    assert accounts.authenticate("ann", "another password") == Actor("ann", "admin")
+    assert accounts.sign_in("ann", "another password")[0] == Actor("ann", "admin")
 
 
 def test_what_will_not_do_is_said() -> None:
     shown = Admin().press("Deactivate")
     assert "at least one admin" in shown.text
-    assert accounts.authenticate("zoe", PASSWORD)
+    accounts.sign_in("zoe", PASSWORD)
     shown.type("admin.add.name", "ann").type("admin.add.password", "short").press("Add account")
     assert "at least 10 characters" in shown.text
 
@@ -199,6 +202,24 @@ def test_an_image_is_deleted_for_a_reason_and_the_record_stays() -> None:
     assert f"<td>{sha256[:12]}</td><td>zoe</td><td>&lt;img" in shown.html
     assert "<img" not in shown.html
     assert audit.entries(COMMAND_LINE)[0].action == "image deleted"
+
+
+def test_sets_that_still_hold_a_deleted_image_are_named_until_they_are_deleted() -> None:
+    sha256 = keep()
+    film = Candidate("a", sha256, "PNEUMONIA", "review", "a", "training")
+    folder = retraining_files.write(
+        COMMAND_LINE, "*autumn*", [film], lambda one: b"a", lambda share: None
+    )
+    shown = Admin("Storage")
+    assert "Deleted images are still in" not in shown.text
+    shown.type(f"admin.reason.{sha256}", "privacy").press("Delete this image for good", 0)
+    assert f"still in:** Retraining set {folder.name[:12]}… “*autumn*”" in shown.text
+    assert "yes; it holds deleted images: 1" in shown.text
+    [key] = [field.key for field in shown.at.text_input if field.key.startswith("admin.free.")]
+    shown.type(key, "privacy").press("Delete it for good")
+    assert not folder.exists()
+    assert "Deleted images are still in" not in shown.text
+    assert audit.entries(COMMAND_LINE)[0].action == "retraining set deleted"
 
 
 def test_a_damaged_and_a_strange_file_are_said_and_can_be_deleted() -> None:

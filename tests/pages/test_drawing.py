@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from model.metrics import Estimate, natural_numbers, wilson
+from model.metrics import Estimate, wilson
 from model.prediction import Decision, Gate, Prediction
+from model.prevalence import natural_numbers
 from pages.shared import drawing
 from pages.shared.services import Consequences
 

@@ -1,6 +1,5 @@
 """The page Admin, tab Jobs: states and what to do, curves and log, cancel and retry."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,29 +15,18 @@ from model.versions import champion
 from tests.model import version_cases as versions
 from tests.pages.admin_page import ZOE, Tab
 from tests.pages.fake_host import FakeHost
+from tests.pages.fake_host import host as host
 
 HOSTILE = "<img src=x onerror=alert(1)> *Bo*"
 SET_SHA256 = "ab" * 32
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(sqlite_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home; the shipped version is made up."""
-    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
-    settings.cache_clear()
     versions.write_version(tmp_path / "shipped")
     monkeypatch.setattr(champion, "SHIPPED", tmp_path / "shipped")
-    yield tmp_path / "home"
-    store.close()
-    monkeypatch.undo()
-    settings.cache_clear()
-
-
-@pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> FakeHost:
-    stands = FakeHost()
-    monkeypatch.setattr(jobs, "host_of", lambda name: stands)
-    return stands
+    return sqlite_home
 
 
 def ask(id: str = "job1", config: str = "lungs") -> Job:

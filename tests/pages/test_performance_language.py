@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 from model import language, performance
 from model.bundle import Bundle
 from pages.shared.trust import tables
-from tests.pages.test_performance import TABS, Page
-from tests.pages.test_performance import full as full
-from tests.pages.test_performance import serve as serve
+from tests.pages.performance_cases import TABS, Page
+from tests.pages.performance_cases import full as full
+from tests.pages.performance_cases import serve as serve
 
 SPANISH = {
     "Threshold": "Umbral",

@@ -3,8 +3,6 @@
 import io
 import json
 import re
-from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,8 @@ import pytest
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 
-from model import reading_report, store, xray
+from model import reading_report, xray
 from model.clinic import reviews
-from model.config import settings
 from model.errors import StoreError
 from model.people import audit
 from model.people.access import COMMAND_LINE, Actor
@@ -25,17 +22,11 @@ from model.prediction import OVERRULED, Gate, Prediction
 from pages.shared import reports, services, worklist_services
 from pages.shared.review import case
 from tests.model import images
+from tests.model.report_cases import STUDY
 from tests.model.review_cases import ANN, review
+from tests.pages.conftest import read_with
 
 ROOT = Path(__file__).resolve().parents[2]
-STUDY = {
-    "StudyInstanceUID": "1.2.3.4",
-    "SeriesInstanceUID": "1.2.3.4.5",
-    "SOPInstanceUID": "1.2.3.4.5.6",
-    "PatientName": "Ortega^Lucia",
-    "PatientOrientation": ["L", "F"],
-    "Modality": "CR",
-}
 
 
 def film(seed: int = 0) -> np.ndarray:
@@ -44,7 +35,7 @@ def film(seed: int = 0) -> np.ndarray:
 
 
 def dicom(**elements: Any) -> bytes:
-    return images.dicom(film(), **(STUDY | elements))
+    return images.dicom(film(), **(STUDY | {"PatientName": "Ortega^Lucia"} | elements))
 
 
 class FakeClassifier:
@@ -68,18 +59,11 @@ class FakeClassifier:
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(sqlite_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home and a quick classifier."""
-    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
-    settings.cache_clear()
-    loaded: Future[FakeClassifier] = Future()
-    loaded.set_result(FakeClassifier())
-    monkeypatch.setattr(services, "_loading", lambda: loaded)
+    read_with(FakeClassifier(), monkeypatch)
     worklist_services._reader.clear()
-    yield tmp_path / "home"
-    store.close()
-    monkeypatch.undo()
-    settings.cache_clear()
+    return sqlite_home
 
 
 class Page:

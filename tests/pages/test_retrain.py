@@ -3,12 +3,11 @@
 import io
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from model import store, xray
+from model import xray
 from model.clinic import reviews
 from model.config import settings
 from model.errors import StoreError
@@ -20,29 +19,18 @@ from pages.shared import retraining_services
 from tests.model.review_cases import ANN, BOB, film, review
 from tests.pages.admin_page import ZOE, Tab
 from tests.pages.fake_host import FakeHost
+from tests.pages.fake_host import host as host
 
 HOSTILE = "<img src=x onerror=alert(1)> *Bo*"
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(sqlite_home: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home of a server whose base data are the tiny ones."""
-    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XRAY_DATA", str(tiny_data))
     settings.cache_clear()
     retraining_services._ended_curves.clear()
-    yield tmp_path / "home"
-    store.close()
-    monkeypatch.undo()
-    settings.cache_clear()
-
-
-@pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> FakeHost:
-    """In place of this computer."""
-    stands = FakeHost()
-    monkeypatch.setattr(jobs, "host_of", lambda name: stands)
-    return stands
+    return sqlite_home
 
 
 def say(reader: Actor, number: int, label: str) -> str:
@@ -205,6 +193,8 @@ def test_a_training_is_asked_for(host: FakeHost) -> None:
     shown.at.radio(key="admin.train.config").set_value("quick").run()
     shown.at.number_input(key="admin.train.budget").set_value(30)
     shown.at.text_area(key="admin.train.changes").set_value("epochs=1\n\nbatch_size=8")
+    shown.at.selectbox(key="admin.train.folds").set_value(5)
+    shown.at.number_input(key="admin.train.seeds").set_value(3)
     shown.press("Start the training")
     [job] = jobs.jobs(ZOE)
     assert f"Job {job.id} is in the queue" in shown.text
@@ -212,6 +202,7 @@ def test_a_training_is_asked_for(host: FakeHost) -> None:
         "zoe", "local", "quick", "scratch",
     )  # fmt: skip
     assert (job.spec.budget_minutes, job.spec.changes) == (30, ("epochs=1", "batch_size=8"))
+    assert (job.spec.folds, job.spec.seeds) == (5, 3)
     assert job.spec.set_sha256 == retraining_set.sets(ZOE)[0].sha256
 
 
@@ -233,6 +224,8 @@ def test_the_time_is_told_from_an_earlier_training(host: FakeHost) -> None:
     assert num_images == 24
     shown = Tab("Retrain")
     assert "About 24 minutes" in shown.text
+    shown.at.number_input(key="admin.train.seeds").set_value(3).run()
+    assert "About 72 minutes" in shown.text
     assert "Since the last training" in shown.text
 
 

@@ -1,8 +1,6 @@
 """The page where clinicians review verdict and heatmap, used without a browser."""
 
 import json
-from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +8,15 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from model import store
 from model.clinic import kept_images, review_queue, reviews, worklists
 from model.clinic.reviews import Region, Review
-from model.config import settings
 from model.errors import InputError, StoreError
 from model.people.access import Actor
 from model.prediction import Gate, Prediction
 from pages.shared import review_services, services
 from pages.shared.review import case, dashboard, films, queue
 from tests.model.review_cases import ANN, BOB, CAT, HOSTILE, film, reading, review, sha256
+from tests.pages.conftest import read_with
 from tests.pages.spanish import spanish
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,17 +51,9 @@ class FakeClassifier:
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def home(sqlite_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty home and a quick classifier."""
-    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
-    settings.cache_clear()
-    loaded: Future[FakeClassifier] = Future()
-    loaded.set_result(FakeClassifier())
-    monkeypatch.setattr(services, "_loading", lambda: loaded)
-    yield
-    store.close()
-    monkeypatch.undo()
-    settings.cache_clear()
+    read_with(FakeClassifier(), monkeypatch)
 
 
 class Page:
@@ -384,7 +373,7 @@ def test_the_dashboard_counts_and_says_what_is_unknown() -> None:
     assert dashboard.TOO_FEW.format(n=0) in text  # the reviews are of another model version
 
 
-def test_the_dashboard_warns_when_the_probabilities_have_moved() -> None:
+def test_the_dashboard_warns_when_the_probabilities_have_moved(tmp_path: Path) -> None:
     version = services.bundle().model_version
     number = worklists.create(ANN, "list", [str(i) for i in range(60)])
     said = {i: reading(str(i), probability=0.99, model_version=version) for i in range(60)}
@@ -392,6 +381,8 @@ def test_the_dashboard_warns_when_the_probabilities_have_moved() -> None:
     page = Page().open()
     assert "higher probabilities than those that the model version was validated on" in page.text
     assert "Kolmogorov-Smirnov" in page.text
+    with spanish(tmp_path, {dashboard.OWN: "Las suyas.", "set": "conjunto"}):
+        assert "Las suyas." in Page(language="es").open().text  # below the chart
 
 
 def test_the_export_has_every_review_of_the_reader() -> None:
@@ -400,7 +391,7 @@ def test_the_export_has_every_review_of_the_reader() -> None:
     [line] = review_services.export(ANN, "jsonl").decode().splitlines()
     assert json.loads(line)["label"] == "viral"
     assert review_services.export(ANN, "csv").startswith(b"\xef\xbb\xbfimage_sha256,")
-    buttons = [button.label for button in Page().open().at.get("download_button")]
+    buttons = [button.label for button in Page().open().at.button]
     assert {"Reviews as CSV", "Reviews as JSON lines"} <= set(buttons)
 
 

@@ -170,11 +170,17 @@ def test_a_refusal_is_said(fake: Registry, train: Callable[..., Bundle]) -> None
     assert "somebody else was faster" in shown.text
 
 
-def test_one_with_another_test_set_cannot_be_promoted(train: Callable[..., Bundle]) -> None:
+def test_one_with_another_test_set_cannot_be_promoted(
+    fake: Registry, train: Callable[..., Bundle]
+) -> None:
     train(evaluations={"test": versions.evaluation("another", 9, num_images=20)})
     shown = tab()
     assert "It cannot be promoted" in shown.text
     assert shown.button("Promote this version").disabled
+    fake.served_before.add(NEW)  # to go back needs no comparison
+    shown.at.run()
+    assert "The two cannot be compared" in shown.text
+    assert not shown.button("Roll back to this version").disabled
 
 
 def test_to_a_version_that_was_served_one_rolls_back(
@@ -182,7 +188,12 @@ def test_to_a_version_that_was_served_one_rolls_back(
 ) -> None:
     train()
     fake.served_before.add(NEW)
-    shown = tab().press("Roll back to this version").press("Serve this version from now on")
+    shown = tab()
+    assert f"Served before **Version 2** · {NEW}" in shown.text
+    assert '<th scope="col">Served before</th>' in shown.html  # in the table of figures
+    assert "Challenger" not in shown.text.replace("(challenger)", "")
+    assert "Calibration: Served before" in shown.text
+    shown.press("Roll back to this version").press("Serve this version from now on")
     assert fake.asked == [("rollback", "zoe", NEW, OLD, "")]
     assert "is served now" in shown.text
 
@@ -213,6 +224,31 @@ def test_of_several_one_is_chosen(train: Callable[..., Bundle]) -> None:
     shown = tab()
     shown.at.selectbox(key="admin.version").set_value(NEW).run()
     assert f"Challenger **Version 2** · {NEW}" in shown.text
+
+
+def test_what_was_never_served_is_newer_or_earlier_and_is_promoted(
+    fake: Registry, train: Callable[..., Bundle]
+) -> None:
+    train()
+    fake.found[1] = replace(fake.found[1], aliases=())
+    assert f"Newer version **Version 2** · {NEW}" in tab().text
+    fake.found = [replace(fake.found[1], number=1), replace(fake.found[0], number=2)]
+    shown = tab()
+    assert f"Earlier version **Version 1** · {NEW}" in shown.text
+    assert not shown.button("Promote this version").disabled
+
+
+def test_the_served_version_stands_there_before_the_registry_answers(
+    fake: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies() -> list[Version]:
+        raise RuntimeError("as if it took for ever")
+
+    monkeypatch.setattr(registry, "versions", dies)
+    shown = tab().at
+    assert "Champion: this version is served" in [caption.value for caption in shown.caption]
+    assert "**Version** · vgg16" in shown.markdown[-1].value
+    assert shown.exception
 
 
 def test_without_mlflow_the_served_version_and_the_way_back_are_there(

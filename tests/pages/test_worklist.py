@@ -4,8 +4,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,13 +18,17 @@ from model.clinic import reviews, worklists
 from model.config import settings
 from model.people.access import Actor
 from model.prediction import Gate, Prediction
+from model.versions.registered import shipped_version
 from model.xray import XRay
-from pages.shared import services, worklist_services
+from pages.shared import worklist_services
+from pages.shared.operating_points import Thresholds
 from tests.model.review_cases import BOB, review
+from tests.pages.conftest import read_with
 from tests.pages.spanish import spanish
 
 ROOT = Path(__file__).resolve().parents[2]
 ANN = Actor("ann", "clinician")
+SERVED = shipped_version()
 EVIL = "<img src=x onerror=alert(1)>.png"
 
 
@@ -37,7 +40,7 @@ def film(grey: int) -> bytes:
 class Fake:
     """Says the mean grey; a black film is refused."""
 
-    bundle = SimpleNamespace(preprocessing="grey-standardise-2", model_version="v1")
+    bundle = SimpleNamespace(preprocessing="grey-standardise-2", model_version=SERVED)
 
     def predict(self, xrays: Sequence[XRay], overruled: bool = False) -> list[Prediction]:
         return [self._judge(one) for one in xrays]
@@ -46,27 +49,21 @@ class Fake:
         grey = float(one.pixels.mean()) / 255
         if not grey:
             gate = Gate("refused", 9.0, "It is no chest X-ray.")
-            return Prediction(None, None, None, gate, "v1")
+            return Prediction(None, None, None, gate, SERVED)
         gate = Gate("accepted", 1.0, "Like the others.")
-        return Prediction(grey, 0.1, np.full((2, 2), grey, np.float32), gate, "v1")
+        return Prediction(grey, 0.1, np.full((2, 2), grey, np.float32), gate, SERVED)
 
 
 @pytest.fixture(autouse=True)
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def served(sqlite_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty home, a folder of the server, the classifier above."""
     allowed = tmp_path / "incoming"
     (allowed / "monday").mkdir(parents=True)
     (allowed / "monday" / "x.png").write_bytes(film(50))
-    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XRAY_FOLDERS", str(allowed))
     settings.cache_clear()
-    loaded: Future[Fake] = Future()
-    loaded.set_result(Fake())
-    monkeypatch.setattr(services, "_loading", lambda: loaded)
+    read_with(Fake(), monkeypatch)
     worklist_services._reader.clear()
-    yield
-    store.close()
-    settings.cache_clear()
 
 
 class Page:
@@ -129,6 +126,11 @@ class Page:
         return "\n".join(element.value for element in (*elements, *self.at.info))
 
 
+def at(threshold: float) -> Thresholds:
+    """This number, typed, for the version that is served."""
+    return Thresholds(SERVED, threshold, "", 0.0)
+
+
 def zipped(**files: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -172,7 +174,7 @@ def test_the_decisions_follow_the_threshold_and_no_film_is_read_again() -> None:
 
 def test_cases_are_opened_one_after_the_other() -> None:
     page = Page().read(("a.png", film(100)), (EVIL, film(200)), ("c.png", film(150)))
-    images = {row.file: row.image for row in worklist_services.rows(ANN, 1, 0.5, 0)}
+    images = {row.file: row.image for row in worklist_services.rows(ANN, 1, at(0.5))}
     assert page.press("next").shown == images[EVIL]
     assert r"\<img src\=x" in page.text or r"\<img" in page.text
     assert page.press("next").shown == images["c.png"]
@@ -189,7 +191,7 @@ def test_the_same_film_twice_is_said() -> None:
 
 def test_what_another_reader_said_is_shown_after_ones_own_review() -> None:
     page = Page().read(("a.png", film(200)))
-    image = worklist_services.rows(ANN, 1, 0.5, 0)[0].image
+    image = worklist_services.rows(ANN, 1, at(0.5))[0].image
     reviews.add(BOB, review(image_sha256=image, label="viral"), "bob")
     page.at.run()
     assert page.column("review") == ["reviewed by others"]
@@ -240,10 +242,10 @@ def test_a_list_is_deleted() -> None:
 
 def test_exports_hold_the_decisions_and_no_formula() -> None:
     Page().read(("=cmd.png", film(200)), ("b.txt", b"hello"))
-    rows = worklist_services.export(ANN, 1, "csv", 0.5, 0.0).split("\r\n")
+    rows = worklist_services.export(ANN, 1, "csv", at(0.5)).split("\r\n")
     assert rows[1].startswith("'=cmd.png,read,,0.78")
     assert ",pneumonia,0.5," in rows[1]
-    first, second = json.loads(worklist_services.export(ANN, 1, "json", 0.9, 0.0))
+    first, second = json.loads(worklist_services.export(ANN, 1, "json", at(0.9)))
     assert (first["file"], first["decision"]) == ("=cmd.png", "normal")
     assert (second["state"], second["decision"]) == ("error", None)
     from model.people import audit
@@ -275,7 +277,7 @@ def test_in_spanish_what_is_shown_is_spanish_and_what_is_stored_is_not(tmp_path:
         assert page.column("remark") == ["No es una radiografía de tórax."]
         assert "Sin decisión: 1" in page.text
         assert "3 ocultas por los filtros" in page.text
-        table = worklist_services.export(ANN, 1, "csv", 0.5, 0.0)
+        table = worklist_services.export(ANN, 1, "csv", at(0.5))
     stored = worklists.files(ANN, 1)
     assert stored[2].reading
     assert stored[2].reading.gate_reason == "It is no chest X-ray."

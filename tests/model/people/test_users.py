@@ -51,7 +51,7 @@ def test_an_account_is_added_changed_and_listed(run):
         0, "ann can sign in as admin.\n", "",
     )  # fmt: skip
     add(run, "Bo", "clinician")
-    assert accounts.authenticate("ann", PASSWORD) == Actor("ann", "admin")
+    assert accounts.sign_in("ann", PASSWORD)[0] == Actor("ann", "admin")
     assert run("role", "bo", "visitor")[0] == 0
     assert run("deactivate", "bo")[0] == 0
     lines = [line.split("\t") for line in run("list")[1].splitlines()]
@@ -60,7 +60,7 @@ def test_an_account_is_added_changed_and_listed(run):
     ]  # fmt: skip
     assert run("activate", "bo")[0] == 0
     assert run("password", "bo", "--password-stdin", stdin="another password\r\n")[0] == 0
-    assert accounts.authenticate("bo", "another password").role == "visitor"
+    assert accounts.sign_in("bo", "another password")[0].role == "visitor"
     done = [(e.actor, e.action) for e in audit.entries(COMMAND_LINE) if e.actor == "command line"]
     assert [action for _, action in reversed(done)] == [
         "account added", "account added", "role changed", "account deactivated",
@@ -100,7 +100,7 @@ def test_at_a_terminal_the_password_is_asked_for_twice(sqlite_home, monkeypatch,
     assert "same password twice" in capsys.readouterr().err
     type_at_terminal(monkeypatch, PASSWORD, PASSWORD)
     assert main(command) == 0
-    assert accounts.authenticate("ann", PASSWORD) == Actor("ann", "clinician")
+    assert accounts.sign_in("ann", PASSWORD)[0] == Actor("ann", "clinician")
     assert PASSWORD not in capsys.readouterr().out
 
 
