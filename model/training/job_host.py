@@ -106,9 +106,26 @@ def run_in_log(log: str) -> str:
 
 
 def epochs_in_log(log: str) -> list[dict[str, Any]]:
-    """What model/nn/run_log.py has printed of each epoch, in this order."""
-    found = list(_told([line for line in log.splitlines() if line.startswith("{")]))
-    return [told for told in reversed(found) if {"stage", "epoch", "loss"} <= told.keys()]
+    """What model/nn/run_log.py has printed of each epoch, oldest first.
+
+    Epochs that a retry did again are there once, as they were done last. Of several runs there are
+    those of the one that has begun last here, with its number as `run`, of so many `runs`.
+    """
+    of_run: dict[Any, list[dict[str, Any]]] = {}
+    begun: dict[str, Any] = {}
+    for told in reversed(list(_told([line for line in log.splitlines() if line.startswith("{")]))):
+        if {"run", "runs"} <= told.keys():
+            begun = {"run": told["run"], "runs": told["runs"]}
+        elif {"stage", "epoch", "loss"} <= told.keys():
+            epochs = of_run.setdefault(begun.get("run"), [])
+            while epochs and _place(epochs[-1]) >= _place(told):
+                epochs.pop()
+            epochs.append({**told, **begun})
+    return of_run.get(begun.get("run"), [])
+
+
+def _place(epoch: Mapping[str, Any]) -> tuple[int, int]:
+    return int(epoch["stage"]), int(epoch["epoch"])
 
 
 def _told(lines: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,8 @@ class JobSpec:
     set_sha256: of the retraining set. config: a preset of model/nn/recipe.py. init: `champion`,
     the version that was served when it was asked for, `imagenet` or `scratch`. budget_minutes: it
     ends with the epoch in which they are over, 0 for none. changes: further settings, `key=value`.
+    folds, seeds: trained so many times, with other parts of the set and with seed, seed + 1, ...
+    (runs.py); 1 and 1 for one training.
     """
 
     set_sha256: str
@@ -40,6 +42,8 @@ class JobSpec:
     seed: int = 0
     budget_minutes: float = 0
     changes: tuple[str, ...] = ()
+    folds: int = 1
+    seeds: int = 1
 
     def settings(self) -> list[str]:
         """All settings as `train --set` takes them; a later one counts more."""

@@ -1,10 +1,12 @@
 """python -m model work FOLDER: what runs on a host, the same on every one.
 
-Train on the films of the folder, read its test split, hand the bundle over to MLflow. Each step
-leaves in the folder what tells that it is done, so whatever ends this process, the next one goes on
-from there; result.json comes last of all. The folder's files are named in `job_host`.
+Train on the films of the folder, once or in several runs (runs.py), read its test split, hand the
+bundle over to MLflow. Each step leaves in the folder what tells that it is done, so whatever ends
+this process, the next one goes on from there; result.json comes last of all. The folder's files are
+named in `job_host`.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -13,23 +15,27 @@ import traceback
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from model.bundle import Bundle, open_bundle
 from model.config import settings
-from model.errors import BundleError, DataError, PneumoscopeError
+from model.errors import BundleError, DataError, PneumoscopeError, TrainingError
 from model.files import write_json
 from model.language import N_, _
-from model.training import gpu_use
+from model.training import gpu_use, runs
 from model.training.job_host import BUNDLE, CHAMPION, FILMS, RESULT, RUN, RUN_ID, SPEC
 from model.training.job_store import JobSpec
+from model.training.processes import locked
+from model.training.runs import Run
 from model.versions import tracking
 
 FAILED = 2
 UNPACKED, STEPS = "films", "steps.json"
 FOLLOW_SECONDS = 2.0
+ORPHAN_SECONDS = 60.0  # after so long Ray has ended what a killed process had begun elsewhere
 _LEFT_OVER = ".*"  # how `model.files` begins the name of a file that is not yet whole
 _FULL = N_("The disk of the computer that trains is full: free some space there, then retry.")
 _MEMORY = N_(
@@ -42,12 +48,15 @@ _FAULTS = (
 )  # fmt: skip
 
 
-def work(folder: Path) -> int:
-    """Brings the job in `folder` to its end; 0, or 2 and in result.json why not."""
+def work(folder: Path, many: runs.Many = runs.one_after_another) -> int:
+    """Brings the job in `folder` to its end; 0, or 2 and in result.json why not.
+
+    many: how several runs are done.
+    """
     folder = folder.resolve()
     started = _now()
     try:
-        result = _finish(folder)
+        result = _finish(folder, many)
     except Exception as error:  # whatever it is, the page is to say it
         traceback.print_exc()
         result = {"error": type(error).__name__, "message": why(error)}
@@ -67,25 +76,35 @@ def why(error: BaseException) -> str:
     return next((meaning for part, meaning in _FAULTS if part in said), other)
 
 
-def _finish(folder: Path) -> dict[str, Any]:
+def _finish(folder: Path, many: runs.Many) -> dict[str, Any]:
     """All steps that are not done yet; what result.json says."""
     (folder / RESULT).unlink(missing_ok=True)
-    spec = JobSpec.parse(_read(folder / SPEC))
+    spec = spec_of(folder)
     job_id = str(_read(folder / SPEC).get("job_id", folder.name))
-    # The segmenter of the version that was served, and its weights, where training asks for them.
-    os.environ["XRAY_BUNDLE"] = str(folder / CHAMPION)
-    settings.cache_clear()
+    serve_champion(folder)
     tracking.be_patient()
     data = unpack(folder)
-    bundle = finished(folder) or _tracked(folder, job_id, spec, data)
+    bundle = finished(folder) or _tracked(folder, job_id, spec, data, many)
     if (data / "test").is_dir() and _read(folder / STEPS).get("evaluated") != bundle.model_version:
         evaluate(bundle, data)
         _done(folder, evaluated=bundle.model_version)
     run_id = hand_over(folder, job_id, bundle)
     _done(folder, run_id=run_id)
-    for name in (UNPACKED, CHAMPION, RUN):  # hundreds of MB that the bundle makes needless
+    # Hundreds of MB that the bundle makes needless.
+    for name in (UNPACKED, CHAMPION, RUN, runs.RUNS):
         shutil.rmtree(folder / name, ignore_errors=True)
     return {"model_version": bundle.model_version, "run_id": run_id}
+
+
+def spec_of(folder: Path) -> JobSpec:
+    """What was asked for."""
+    return JobSpec.parse(_read(folder / SPEC))
+
+
+def serve_champion(folder: Path) -> None:
+    """In this process: its segmenter and its weights are wanted where training asks for them."""
+    os.environ["XRAY_BUNDLE"] = str(folder / CHAMPION)
+    settings.cache_clear()
 
 
 def unpack(folder: Path) -> Path:
@@ -114,37 +133,73 @@ def finished(folder: Path) -> Bundle | None:
         return None
 
 
-def _tracked(folder: Path, job_id: str, spec: JobSpec, data: Path) -> Bundle:
-    """The training, its epochs told to MLflow while it goes on."""
+def _tracked(folder: Path, job_id: str, spec: JobSpec, data: Path, many: runs.Many) -> Bundle:
+    """The training, its epochs told to MLflow while it goes on.
+
+    Of several runs MLflow gets the epochs of the one that becomes the version, with its bundle.
+    """
     told = {"set": spec.set_sha256, "config": spec.config, **_recipe(spec)}
     run_id = tracking.start_run(job_id, told, _read(folder / STEPS).get("run_id", ""))
     _done(folder, run_id=run_id)
     # By this line who finds that it was stopped or killed ends the run in MLflow.
     print(json.dumps({RUN_ID: run_id}), flush=True)
-    with _followed(folder / RUN / "curves.jsonl", run_id), gpu_use.followed():
-        return train(spec, data, folder)
+    with gpu_use.followed():
+        if len(runs.of(spec)) > 1:
+            return _several(folder, data, spec, many)
+        with _followed(folder / RUN / "curves.jsonl", run_id):
+            return train(spec, data, folder)
+
+
+def _several(folder: Path, data: Path, spec: JobSpec, many: runs.Many) -> Bundle:
+    """All runs that are not done yet, then the version. Raises what the first that fails raised."""
+    wanted = runs.of(spec)
+
+    def one(run: Run) -> None:
+        told = {"run": wanted.index(run) + 1, "runs": len(wanted), **asdict(run)}
+        print(json.dumps(told), flush=True)
+        train_one(spec, data, folder, run)
+
+    failed = many([run for run in wanted if not finished(runs.place(folder, run))], one)
+    for run in wanted:
+        if run in failed:
+            raise failed[run]
+    return runs.settle(folder, wanted)
+
+
+def train_one(spec: JobSpec, data: Path, folder: Path, run: Run) -> Bundle:
+    """One of several runs, to its bundle. Raises TrainingError while another process is at it."""
+    gc.collect()  # what the run before it has left in the memory of the GPU
+    place = runs.place(folder, run)
+    with locked(place / "lock", ORPHAN_SECONDS) as lock:
+        if lock is None:
+            raise TrainingError(
+                _("a training that is alone in its folder"), _("another one in it"),
+                _("Retry in a minute."),
+            )  # fmt: skip
+        return finished(place) or train(spec, data, place, run)
 
 
 def _recipe(spec: JobSpec) -> dict[str, Any]:
-    from dataclasses import asdict
-
     from model.nn.recipe import recipe
 
     return asdict(recipe(spec.config, spec.settings()))
 
 
-def train(spec: JobSpec, data: Path, folder: Path) -> Bundle:
-    """As `python -m model train`, but for where it writes."""
-    from model.nn.dataset import divide
+def train(spec: JobSpec, data: Path, folder: Path, run: Run | None = None) -> Bundle:
+    """As `python -m model train`, but for where it writes. run: one of several."""
+    from model.nn.dataset import divide, turned
     from model.nn.recipe import recipe
     from model.nn.release import release
-    from model.nn.train import train as run
+    from model.nn.train import train as fit
 
     for path in [*(folder / RUN).rglob(_LEFT_OVER), *(folder / BUNDLE).glob(_LEFT_OVER)]:
         path.unlink(missing_ok=True)  # of a process that was killed while it wrote
     chosen = recipe(spec.config, spec.settings())
     split = divide(data, chosen.protocol, chosen.folds, chosen.seed)
-    trained = run(chosen, split, folder / RUN)
+    if run:
+        split = turned(split, run.fold, spec.folds, chosen.seed)
+        chosen = replace(chosen, seed=run.seed)
+    trained = fit(chosen, split, folder / RUN)
     return release(trained, folder / BUNDLE, folder / RUN)
 
 
@@ -180,6 +235,8 @@ def _followed(curves: Path, run_id: str) -> Iterator[None]:
     def follow(told: int) -> None:
         while not ended.wait(FOLLOW_SECONDS):
             for line in lines()[told:]:
+                if ended.is_set():
+                    return  # an MLflow that is down takes seconds for each; `hand_over` adds them
                 tracking.log_epoch(run_id, json.loads(line))
                 told += 1
 

@@ -18,11 +18,11 @@ from functools import partial
 from pathlib import Path
 
 from model.config import settings
-from model.errors import ConfigError, InputError, PneumoscopeError, StoreError
-from model.files import plain_faults, write_json
+from model.errors import ConfigError, InputError, PneumoscopeError, StoreError, plain_faults
+from model.files import write_json
 from model.language import _, in_english
 from model.people.access import Actor, require
-from model.training import job_store
+from model.training import job_store, runs
 from model.training.job_host import (
     CANCELLED,
     CHAMPION,
@@ -61,6 +61,7 @@ def submit(actor: Actor, spec: JobSpec, host: str = "local") -> Job:
     from model.retraining import retraining_set
 
     host_of(host)
+    runs.of(spec)
     chosen, served = recipe(spec.config, spec.settings()), champion.look().open()
     if chosen.init == "champion" and chosen.network != served.network:
         todo = _("Choose init=scratch, or that network.")
@@ -107,17 +108,9 @@ def log(actor: Actor, job_id: str) -> str:
 
 
 def curves(actor: Actor, job_id: str) -> list[dict[str, object]]:
-    """One line an epoch, oldest first, as model/nn/run_log.py prints them.
-
-    Epochs that a retry did again are there once, as they were done last.
-    """
+    """One line an epoch, oldest first, see `job_host.epochs_in_log`."""
     require(actor, "clinician")
-    lines: list[dict[str, object]] = []
-    for line in epochs_in_log(_log(job_store.get(job_id))):
-        while lines and _place(lines[-1]) >= _place(line):
-            lines.pop()
-        lines.append(line)
-    return lines
+    return epochs_in_log(_log(job_store.get(job_id)))
 
 
 def cancel(actor: Actor, job_id: str) -> Job:
@@ -293,7 +286,3 @@ def _log(one: Job) -> str:
         return host_of(one.host).log(one.handle) if one.handle else ""
     except PneumoscopeError:  # of a host that is away; the job's message says so
         return ""
-
-
-def _place(line: dict[str, object]) -> tuple[int, int]:
-    return int(str(line["stage"])), int(str(line["epoch"]))

@@ -36,6 +36,8 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init", default="champion", help="champion, imagenet or scratch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget-minutes", type=float, default=0, help="0 for no limit")
+    parser.add_argument("--folds", type=int, default=1, help="of a cross-validation, 1 for none")
+    parser.add_argument("--seeds", type=int, default=1, help="train with so many, keep the best")
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
     parser.set_defaults(run=submit)
 

@@ -5,6 +5,7 @@ import platform
 import secrets
 import tempfile
 import time
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from model.training.job_host import Check
 from model.training.local_checks import DISK_GB, MEMORY_GB
 from model.training.ray_package import copy_code
 
+CPUS = 4  # for one of several trainings; with more it would be little faster
 WAIT_SECONDS = 120  # the first job on a cluster unpacks the code and imports Keras
 INSTALL = "Run `pip install -r requirements.txt` on the GPU host, then start Ray anew."
 GPU = (
@@ -31,9 +33,33 @@ def nodes(client: Any) -> list[dict[str, Any]]:
     return [node for node in found if node["state"] == "ALIVE"]
 
 
-def has_gpus(client: Any) -> bool:
-    """Whether a job can ask for one."""
-    return any(map(gpus_of, nodes(client)))
+def needs(client: Any, num_runs: int) -> dict[str, int]:
+    """What a job's own process asks of the cluster, in the words of `submit_job`.
+
+    A single training takes all GPUs of the computer with most, if Keras can use them together; the
+    first of several runs takes one, for others go on beside it.
+    """
+    found = nodes(client)
+    most = max(map(gpus_of, found), default=0)
+    if not most and num_runs > 1:
+        return {"entrypoint_num_cpus": min(CPUS, max(map(cpus_of, found), default=0))}
+    if most > 1 and (num_runs > 1 or not _shares(client, found)):
+        most = 1
+    return {"entrypoint_num_gpus": most}
+
+
+def _shares(client: Any, found: list[dict[str, Any]]) -> bool:
+    """Whether one training there can use several GPUs, see `model.nn.devices`."""
+    try:
+        return _backend(client, frozenset(node["node_id"] for node in found)) == "jax"
+    except StoreError:  # the training will say what is wrong
+        return False
+
+
+@lru_cache(maxsize=4)
+def _backend(client: Any, _nodes: frozenset[str]) -> str:
+    """Only a job there knows it, so it is asked once for each start of the cluster."""
+    return str(_facts(client, 0, None).get("backend"))
 
 
 def check(client: Any, mlflow_url: str | None) -> list[Check]:
@@ -78,6 +104,11 @@ def _share(found: list[dict[str, Any]]) -> float:
 def gpus_of(node: dict[str, Any]) -> int:
     """How many GPUs Ray gives out on this computer."""
     return int(node["resources_total"].get("GPU", 0))
+
+
+def cpus_of(node: dict[str, Any]) -> int:
+    """How many processors Ray gives out on this computer."""
+    return int(node["resources_total"].get("CPU", 0))
 
 
 def _facts(client: Any, share: float, mlflow_url: str | None) -> dict[str, Any]:
@@ -130,7 +161,9 @@ def _gpus(found: dict[str, Any], gives: bool) -> Check:
         )  # fmt: skip
     if not gpus:
         return Check("gpu", True, "none: a training takes hours instead of minutes")
-    return Check("gpu", True, f"{len(gpus)}, {found['backend']}")
+    several = len(gpus) > 1 and found["backend"] != "jax"
+    one = "; a single training uses one, all with KERAS_BACKEND=jax there" if several else ""
+    return Check("gpu", True, f"{len(gpus)}, {found['backend']}{one}")
 
 
 def _room(found_gb: float, needed_gb: float, name: str, what: str) -> Check:

@@ -7,15 +7,21 @@ import contextlib
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from model.errors import ConfigError, PneumoscopeError, StoreError
+from model.files import is_full
 from model.language import _
 
-CONNECT_SECONDS, ANSWER_SECONDS, UPLOAD_SECONDS = 3, 10, 300
+CONNECT_SECONDS, LOOK_SECONDS = 3, 3  # a page waits so long
+SECONDS = {"POST": 10, "PUT": 300}  # the job, and its films before it
+# A page looks several times while it is drawn: once is enough to wait for a host that is silent.
+SILENT_SECONDS = 5
+_silent: dict[str, float] = {}  # address and when it was found so, `time.monotonic()`
 
 
 @contextlib.contextmanager
@@ -24,19 +30,14 @@ def asked() -> Iterator[Any]:
     address = _address()
     problem: PneumoscopeError
     try:
+        if time.monotonic() < _silent.get(address, -SILENT_SECONDS) + SILENT_SECONDS:
+            raise TimeoutError
         yield _client(address)
         return
     except PneumoscopeError:
         raise
-    except OSError:  # also what `requests` raises
-        problem = StoreError(
-            _("an answer of the Ray cluster"),
-            _("none"),
-            _(
-                "Check that its computer is on, that Ray and the tunnel run and that "
-                "XRAY_RAY_ADDRESS is right. A training that runs there goes on."
-            ),
-        )
+    except OSError as error:  # also what `requests` raises
+        problem = _no_room() if is_full(error) else _away()
     except (RuntimeError, ValueError, KeyError) as error:  # also what Ray raises
         problem = _refusal(str(error))
     raise problem from None
@@ -54,6 +55,26 @@ def _address() -> str:
             _("Correct XRAY_RAY_ADDRESS; it takes neither ray:// nor the port 6379."),
         )
     return address
+
+
+def _away() -> StoreError:
+    return StoreError(
+        _("an answer of the Ray cluster"),
+        _("none"),
+        _(
+            "Check that its computer is on, that Ray and the tunnel run and that "
+            "XRAY_RAY_ADDRESS is right. A training that runs there goes on."
+        ),
+    )
+
+
+def _no_room() -> StoreError:
+    """Ray and we pack on this side what travels."""
+    return StoreError(
+        _("room here to pack what travels to the GPU host"),
+        _("a full disk"),
+        _("Free some space for temporary files, or set TMPDIR to a folder that has it."),
+    )
 
 
 def _refusal(said: str) -> PneumoscopeError:
@@ -78,24 +99,27 @@ def _client(address: str) -> Any:
     try:
         from ray.exceptions import RayError
         from ray.job_submission import JobSubmissionClient
+        from requests import Timeout
     except ImportError:
         raise StoreError(
             _("the package ray"), _("none"), _('Run `pip install "ray[default]~=2.60.0"`.')
         ) from None
 
     for name in ("dashboard.modules.dashboard_sdk", "_private.runtime_env.packaging"):
-        logging.getLogger(f"ray.{name}").setLevel(logging.WARNING)  # not each upload
+        logging.getLogger(f"ray.{name}").setLevel(logging.ERROR)  # not each upload
 
     class Client(JobSubmissionClient):
         """Ray's own waits for ever on a host that does not answer."""
 
         def _do_request(self, method: str, endpoint: str, **arguments: Any) -> Any:
-            answer = UPLOAD_SECONDS if method == "PUT" else ANSWER_SECONDS
-            waits = (CONNECT_SECONDS, answer)
+            waits = (CONNECT_SECONDS, SECONDS.get(method, LOOK_SECONDS))
             try:
                 return super()._do_request(method, endpoint, timeout=waits, **arguments)
             except RayError as error:  # no token, or a wrong one
                 raise RuntimeError(str(error)) from None
+            except Timeout:
+                _silent[address] = time.monotonic()
+                raise
 
     return Client(address)
 

@@ -6,18 +6,20 @@ where a retry goes on; the bundle comes back through the MLflow server.
 """
 
 import contextlib
+import json
 import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from model.config import settings
 from model.errors import ConfigError, PneumoscopeError, StoreError
 from model.files import write_whole
 from model.language import N_, _
-from model.training import ray_checks
+from model.training import ray_checks, runs
 from model.training.job_host import (
     CANCELLED,
     ENDED,
@@ -31,6 +33,7 @@ from model.training.job_host import (
     Seen,
     seen_in_log,
 )  # fmt: skip
+from model.training.job_store import JobSpec
 from model.training.ray_client import asked, details
 from model.training.ray_package import packed
 
@@ -92,16 +95,14 @@ class RayHost:
                     runtime_env["env_vars"] = {
                         "XRAY_MLFLOW_URL": url, "XRAY_RAY_DATA": os.environ.get("XRAY_RAY_DATA", "")
                     }  # fmt: skip
-                    self._submit(client, handle, job_id, runtime_env)
+                    needs = ray_checks.needs(client, _num_runs(folder))
+                    self._submit(client, handle, job_id, runtime_env=runtime_env, **needs)
         return handle
 
-    def _submit(self, client: Any, handle: str, job_id: str, runtime_env: dict[str, Any]) -> None:
+    def _submit(self, client: Any, handle: str, job_id: str, **asked_for: Any) -> None:
         try:
             client.submit_job(
-                entrypoint=f"{self.entrypoint} {job_id}",
-                submission_id=handle,
-                runtime_env=runtime_env,
-                entrypoint_num_gpus=1 if ray_checks.has_gpus(client) else 0,
+                entrypoint=f"{self.entrypoint} {job_id}", submission_id=handle, **asked_for
             )
         except (RuntimeError, OSError):
             # The answer may be lost, or another process may have asked at the same time.
@@ -143,8 +144,12 @@ class RayHost:
     def check(self) -> list[Check]:
         """See `Host`; runs a small job on the cluster, which takes some seconds."""
         try:
+            url = _mlflow_url() if settings().mlflow_url else None
+        except ConfigError as error:
+            return [Check("mlflow", False, error.received, error.todo)]
+        try:
             with asked() as client:
-                return ray_checks.check(client, settings().mlflow_url)
+                return ray_checks.check(client, url)
         except PneumoscopeError as error:
             return [Check("cluster", False, error.received, error.todo)]
 
@@ -157,7 +162,20 @@ def _mlflow_url() -> str:
             _("none"),
             _("Set XRAY_MLFLOW_URL as the README says in `Your GPU host in ten minutes`."),
         )
+    if "@" in urlsplit(url).netloc:
+        raise ConfigError(
+            _("an XRAY_MLFLOW_URL without name and password, for Ray shows it to all who look"),
+            _("one with them"),
+            _(
+                "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead, here and, "
+                "before Ray is started, on the GPU host."
+            ),
+        )
     return url
+
+
+def _num_runs(folder: Path) -> int:
+    return len(runs.of(JobSpec.parse(json.loads((folder / SPEC).read_text()))))
 
 
 def _register_shipped() -> None:

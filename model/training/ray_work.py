@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,8 +25,9 @@ from model.training.ray_package import HASH, JOB, PIECE
 
 def main(job_id: str) -> int:
     """Exit status as of `job_work.work`; its result is the last line that is printed."""
-    home = Path(os.environ.setdefault("XRAY_HOME", str(Path.home() / ".pneumoscope")))
-    folder = home / "jobs" / job_id
+    from model.training import ray_runs
+
+    folder = folder_of(job_id)
     try:
         lay_out(Path(JOB), folder)
     except Exception as error:  # as in job_work: whatever it is, the page is to say it
@@ -33,10 +35,16 @@ def main(job_id: str) -> int:
         result = {"error": type(error).__name__, "message": job_work.why(error)}
         print(json.dumps({"result": result}), flush=True)
         return job_work.FAILED
-    status = job_work.work(folder)
+    status = job_work.work(folder, partial(ray_runs.shared, job_id))
     if status == 0:
         (folder / FILMS).unlink(missing_ok=True)  # the largest; the bundle is small
     return status
+
+
+def folder_of(job_id: str) -> Path:
+    """Where this computer keeps the files of a job."""
+    home = os.environ.setdefault("XRAY_HOME", str(Path.home() / ".pneumoscope"))
+    return Path(home).resolve() / "jobs" / job_id
 
 
 def lay_out(job: Path, folder: Path) -> None:

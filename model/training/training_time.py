@@ -1,4 +1,4 @@
-"""How long will a training take? From the epochs of earlier trainings on the same host.
+"""How long will a training take? By earlier trainings on the same host.
 
     seconds = training_time.estimate("lungs", [], 4694, [Pace(96, 0.019), Pace(128, 0.034)])
 
@@ -11,9 +11,11 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from model.nn.recipe import recipe
+from model.training.job_store import Job
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,31 @@ def paces(curves: Sequence[Mapping[str, Any]], num_images: int) -> list[Pace]:
     ]
 
 
-def estimate(
-    config: str, changes: Sequence[str], num_images: int, known: Sequence[Pace]
-) -> float | None:
-    """Seconds of all epochs together; None when nothing is known.
+def beside_epochs(job: Job, curves: Sequence[Mapping[str, Any]]) -> float:
+    """Seconds that an earlier training took beside its epochs: films read, the test set judged.
 
+    0 where its times do not tell: it was retried, had several runs, or began unseen.
+    """
+    if job.attempt > 1 or (job.spec.folds, job.spec.seeds) != (1, 1):
+        return 0.0
+    if not (job.started and job.ended):
+        return 0.0
+    took = datetime.fromisoformat(job.ended) - datetime.fromisoformat(job.started)
+    epochs = sum(float(line["seconds"]) for line in curves if line.get("seconds"))
+    return max(0.0, took.total_seconds() - epochs)
+
+
+def estimate(
+    config: str,
+    changes: Sequence[str],
+    num_images: int,
+    known: Sequence[Pace],
+    beside: float = 0.0,
+    runs: int = 1,
+) -> float | None:
+    """Seconds of a training; None when nothing is known.
+
+    beside: seconds for each image beside all epochs. runs: trainings, one after another.
     Raises ConfigError for a config or a change that is none.
     """
     wanted = recipe(config, list(changes))
@@ -54,4 +76,4 @@ def estimate(
     for size_px, epochs in zip(wanted.size_px, wanted.epochs, strict=True):
         near = min(known, key=lambda pace: abs(math.log(pace.size_px / size_px)))
         total += epochs * num_images * near.seconds_per_image * (size_px / near.size_px) ** 2
-    return total
+    return runs * total + num_images * beside

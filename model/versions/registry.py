@@ -51,8 +51,7 @@ from model.versions.tracking import (
 
 __all__ = (
     "Version", "bundle_of", "challenger", "champion", "end_run", "hand_over", "log_epoch",
-    "promote", "rollback", "served_version", "start_run", "versions",
-    "was_served",
+    "promote", "rollback", "served_version", "start_run", "versions", "was_served",
 )  # fmt: skip
 
 PROMOTED, ROLLED_BACK = "model version promoted", "model version taken back"
@@ -197,7 +196,10 @@ def rollback(actor: Actor, model_version: str, expected: str, reason: str = "") 
 
 def was_served(model_version: str) -> bool:
     """Whether `rollback` may go back to it: it has been served, or came with the program."""
-    return model_version == shipped_version() or _recorded_card(model_version) is not None
+    with contextlib.suppress(BundleError):  # the shipped one is damaged: others may be sound
+        if model_version == shipped_version():
+            return True
+    return _recorded_card(model_version) is not None
 
 
 def _serve(

@@ -20,6 +20,7 @@ from model import metrics
 from model.bundle import Bundle
 from model.config import settings
 from model.errors import StoreError
+from model.files import is_full
 from model.language import _
 
 if TYPE_CHECKING:
@@ -67,11 +68,14 @@ def asked() -> Iterator["MlflowClient"]:
 def _received(error: Exception) -> tuple[str, str]:
     """What happened and what to do. MLflow's own words hold addresses and paths: not shown."""
     said = str(error).lower()
-    if "disk is full" in said or "no space left" in said:
+    if is_full(error):
         return _("its disk is full"), _("Free some space there, then try again.")
     if getattr(error, "error_code", "") in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-        todo = _("Correct the name and password for MLflow on the server.")
+        todo = _("Correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, then try again.")
         return _("it refuses the sign-in"), todo
+    if "500 error" in said or "error code 500" in said:
+        todo = _("Look into its log, free some space there, then try again.")
+        return _("a fault of its server, whose disk may be full"), todo
     if settings().mlflow_url:
         return (
             _("none that can be used"),
@@ -164,9 +168,10 @@ def finish(
 
     A run that does not exist, because MLflow was down or is another one now, is made.
     """
-    run = _run(client, run_id)
-    if run is None:
-        run_id = _create(client, job_id, bundle.training.get("recipe") or {})
+    run = _run(client, run_id) or _begun(client, job_id)
+    run_id = (
+        run.info.run_id if run else _create(client, job_id, bundle.training.get("recipe") or {})
+    )
     done = run.data.metrics.get(_DONE, 0) if run else 0
     if done != len(curves):
         lines = [(i, {**line, _DONE: i + 1}) for i, line in enumerate(curves)]
@@ -194,11 +199,23 @@ def _create(client: "MlflowClient", job_id: str, params: Mapping[str, Any]) -> s
     found = client.get_experiment_by_name(NAME)
     place = None if settings().mlflow_url else (_folder() / "artifacts").as_uri()
     experiment = found.experiment_id if found else client.create_experiment(NAME, place)
-    name = f"job {job_id}" if job_id else "shipped"
-    run_id: str = client.create_run(experiment, run_name=name, tags={"job_id": job_id}).info.run_id
+    run = client.create_run(experiment, run_name=_name(job_id), tags={"job_id": job_id})
+    run_id: str = run.info.run_id
     told = [Param(str(key), str(value)[:_MAX_VALUE]) for key, value in params.items()]
     client.log_batch(run_id, params=told)
     return run_id
+
+
+def _name(job_id: str) -> str:
+    return f"job {job_id}" if job_id else "shipped"
+
+
+def _begun(client: "MlflowClient", job_id: str) -> Any:
+    """The run that an earlier attempt at `finish` has left unfinished; None if there is none."""
+    if not (found := client.get_experiment_by_name(NAME)):
+        return None
+    named = f"attributes.run_name = '{_name(job_id)}' and attributes.status != 'FINISHED'"
+    return next(iter(client.search_runs([found.experiment_id], named, max_results=1)), None)
 
 
 def _run(client: "MlflowClient", run_id: str) -> Any:

@@ -15,9 +15,11 @@ from model.__main__ import main
 from model.bundle import Bundle, open_bundle
 from model.config import ROOT
 from model.errors import DataError, StoreError, TrainingError
-from model.training import job_work, jobs
+from model.training import job_work, jobs, runs
 from model.training.job_host import FAILED, SUCCEEDED, seen_in_log
 from model.training.jobs import JobSpec
+from model.training.processes import locked
+from model.training.runs import Run
 from model.versions import registry, tracking
 from tests.model.job_cases import ADMIN, SET, StubHost, set_up, wait_for
 from tests.model.version_cases import write_version
@@ -59,7 +61,11 @@ def result(folder: Path) -> dict[str, str]:
 
 
 def test_a_training_is_done_read_and_handed_over(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    """A real one, of a tiny network, with a real MLflow in the home, in a process of its own."""
+    """A real one, of a tiny network, with a real MLflow in the home, in a process of its own.
+
+    It has three runs, of which two divide the films anew.
+    """
+    ask(folder, folds=3)
     run = subprocess.run(
         [sys.executable, "-m", "model", "work", folder], cwd=ROOT, capture_output=True, text=True
     )
@@ -77,6 +83,10 @@ def test_a_training_is_done_read_and_handed_over(folder: Path, monkeypatch: pyte
     host.text = run.stdout
     monkeypatch.setattr(jobs, "host_of", lambda name: host)
     assert [line["epoch"] for line in jobs.curves(ADMIN, folder.name)] == [0, 1]
+    repeats = bundle.training["repeats"]
+    assert [(one["fold"], one["seed"]) for one in repeats] == [(0, 0), (1, 0), (2, 0)]
+    assert all(0 <= one["validation_auroc"] <= 1 for one in repeats)
+    assert not (folder / "runs").exists()
     version = registry.challenger()
     assert (version.model_version, version.job_id) == (bundle.model_version, folder.name)
     assert version.run_id == told["run_id"]
@@ -90,6 +100,89 @@ def test_what_is_done_is_not_done_again(folder: Path, steps: list[str]):
     assert job_work.work(folder) == 0
     assert steps == ["hand over"]
     assert result(folder)["model_version"] == "vgg16-new"
+
+
+# --- several runs ---------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """As if the process had ended there."""
+
+
+def ask(folder: Path, **changes: int) -> None:
+    """Has the job ask for several runs."""
+    told = json.loads((folder / "spec.json").read_text())
+    (folder / "spec.json").write_text(json.dumps({**told, **changes}))
+
+
+@pytest.fixture
+def several(folder: Path, steps: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """A job of four runs. By its name, what a run raises; a run is named by fold and seed."""
+    raises: dict[str, BaseException] = {}
+
+    def train(spec: JobSpec, data: Path, place: Path, run: Run) -> Bundle:
+        steps.append(f"{run.fold}-{run.seed}")
+        if (error := raises.get(place.name)) is not None:
+            raise error
+        return write_version(place / "bundle", model_version=f"vgg16-{place.name}")
+
+    monkeypatch.setattr(job_work, "train", train)
+    ask(folder, folds=3, seeds=2)
+    return raises
+
+
+def test_after_a_kill_only_the_runs_that_are_missing_are_done(
+    folder: Path, steps: list[str], several: dict
+):
+    several["1-0"] = Killed()
+    with pytest.raises(Killed):
+        job_work.work(folder)
+    assert steps == ["0-0", "0-1", "1-0"]
+    several.clear()
+    assert job_work.work(folder) == 0
+    assert steps[3:] == ["1-0", "2-0", "evaluate", "hand over"]
+    assert result(folder)["model_version"] == "vgg16-0-0"
+    assert not (folder / "runs").exists()
+
+
+def test_a_run_that_fails_fails_the_job_after_the_others_are_done(
+    folder: Path, steps: list[str], several: dict
+):
+    several["0-1"] = TrainingError("a finite loss", "NaN", "Retry with a smaller rate.")
+    assert job_work.work(folder) == 2
+    assert steps == ["0-0", "0-1", "1-0", "2-0", "FAILED"]
+    assert "a smaller rate" in result(folder)["message"]
+    steps.clear()
+    several.clear()
+    assert job_work.work(folder) == 0
+    assert steps == ["0-1", "evaluate", "hand over"]
+
+
+def test_a_kill_after_the_version_was_chosen_loses_nothing(
+    folder: Path, steps: list[str], several: dict, monkeypatch: pytest.MonkeyPatch
+):
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "open_bundle", lambda at: killed() if at.parent == folder else
+                      open_bundle(at))  # fmt: skip
+        with pytest.raises(Killed):
+            job_work.work(folder)
+    steps.clear()
+    assert job_work.work(folder) == 0
+    assert steps == ["evaluate", "hand over"]
+    assert len(open_bundle(folder / "bundle").training["repeats"]) == 4
+
+
+def test_a_run_that_another_process_is_at_is_left_alone(
+    folder: Path, steps: list[str], several: dict, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(job_work, "ORPHAN_SECONDS", 0.0)
+    with locked(runs.place(folder, Run(0, 1)) / "lock"):
+        assert job_work.work(folder) == 2
+    assert "0-1" not in steps
+    assert "Retry in a minute" in result(folder)["message"]
 
 
 def test_without_mlflow_the_training_is_kept_and_a_retry_only_hands_it_over(

@@ -39,7 +39,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def test_a_training_is_asked_for_listed_and_stopped(host: StubHost, run: Run):
     status, (job_id,), err = run(
         "submit", SET, "--config", "quick", "--init", "scratch", "--seed", "7",
-        "--budget-minutes", "30", "--set", "size_px=32", "--set", "epochs=1",
+        "--budget-minutes", "30", "--folds", "5", "--seeds", "3",
+        "--set", "size_px=32", "--set", "epochs=1",
     )  # fmt: skip
     assert (status, err) == (0, "")
     host.seen = Seen(RUNNING)
@@ -48,7 +49,7 @@ def test_a_training_is_asked_for_listed_and_stopped(host: StubHost, run: Run):
     told = json.loads(run("list", "--json")[1][0])
     assert told["spec"] == {
         "set_sha256": SET, "config": "quick", "init": "scratch", "seed": 7, "budget_minutes": 30.0,
-        "changes": ["size_px=32", "epochs=1"],
+        "changes": ["size_px=32", "epochs=1"], "folds": 5, "seeds": 3,
     }  # fmt: skip
     assert told["todo"].startswith("Nothing: it goes on")
     host.text = "Epoch 1/1\n"
@@ -71,5 +72,8 @@ def test_a_training_that_cannot_be_asked_for_says_why(host: StubHost, run: Run):
     status, lines, err = run("submit", SET, "--config", "nonsense")
     assert (status, lines) == (2, [])
     assert "a config among default" in err
+    status, lines, err = run("submit", SET, "--folds", "2")
+    assert (status, lines) == (2, [])
+    assert "1 fold or 3 to 10" in err
     status, lines, err = run("retry", "nothing")
     assert (status, lines) == (2, [])

@@ -14,7 +14,7 @@ import pytest
 from model.bundle import open_bundle, sha256_of
 from model.config import settings
 from model.errors import ConfigError, DataError, StoreError
-from model.training import jobs, ray_package, ray_work
+from model.training import jobs, ray_checks, ray_client, ray_package, ray_work
 from model.training.job_host import CANCELLED, FAILED, LOST, QUEUED, RUNNING, SUCCEEDED
 from model.training.jobs import JobSpec
 from model.training.ray_host import FORGOTTEN, RayHost
@@ -26,16 +26,21 @@ pytest.importorskip("ray.job_submission", reason="Ray is not installed")
 
 TINY = JobSpec(SET, "mlp", "scratch", changes=("size_px=16", "epochs=2", "folds=3", "batch_size=8"))
 EPOCHS = 25  # so that it is killed before the last one
-LONG = replace(TINY, changes=(*TINY.changes, f"epochs={EPOCHS}"))
+LONG = replace(TINY, changes=(*TINY.changes, f"epochs={EPOCHS}"), seeds=2)
 SLEEPS = RayHost("sleep 300 #")  # behind the # comes the job's id
+IMPATIENT = RayHost(  # it asks an MLflow that is down once, not for two minutes
+    "env -u OMP_NUM_THREADS python -c 'import sys; from model.training import ray_work; "
+    "from model.versions import registry; registry.PAUSES = (); "
+    "sys.exit(ray_work.main(sys.argv[1]))'"
+)
 
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Mlflow]]:
-    """A cluster that says it had one GPU, and an MLflow server."""
+    """A cluster that says it had two GPUs, and an MLflow server."""
     mlflow = Mlflow(tmp_path_factory.mktemp("mlflow"))
     try:
-        cluster = Cluster(num_gpus=1)
+        cluster = Cluster(num_gpus=2)
         try:
             mlflow.wait_until_up()
             yield cluster, mlflow
@@ -49,7 +54,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster,
 def cluster(
     servers: tuple[Cluster, Mlflow], sqlite_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Cluster:
-    """The same, as the settings name it."""
+    """The same, as the settings name it. A single training there takes both GPUs."""
+    monkeypatch.setattr(ray_checks, "_shares", lambda *_: True)
+    monkeypatch.setattr(ray_client, "LOOK_SECONDS", 30)  # a busy machine
     monkeypatch.setattr(champion, "SHIPPED", sqlite_home / "none")  # too large to hand over here
     monkeypatch.setenv("XRAY_RAY_ADDRESS", servers[0].address)
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1")  # of something else: does not count
@@ -93,11 +100,12 @@ def run(command: str, folder: Path) -> tuple[str, str]:
 def test_a_killed_training_goes_on_and_comes_back_through_mlflow(
     cluster: Cluster, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    """With two seeds, of which each has a process and a GPU of its own."""
     set_up(monkeypatch, tmp_path, tiny_data)
     monkeypatch.setattr(ray_package, "PIECE_BYTES", 20_000)  # films in several pieces
     job = jobs.submit(ADMIN, LONG, "ray")
     assert (job.state, job.message) == (QUEUED, "")
-    wait_for(lambda: len(jobs.curves(ADMIN, job.id)) > 1, "no epoch ends", 200)
+    wait_for(lambda: both_train(cluster, job), "they do not train together", 200)
     kill(job.id)
     assert wait_until(job, SUCCEEDED, FAILED, LOST).state == LOST
     done = len(jobs.curves(ADMIN, job.id))
@@ -111,11 +119,21 @@ def test_a_killed_training_goes_on_and_comes_back_through_mlflow(
     assert [one.number for one in registry.versions()] == [1, 2]  # the shipped one is the first
     bundle = open_bundle(registry.bundle_of(job.model_version))
     assert set(bundle.evaluations) == {"validation", "changed", "test"}
+    repeats = {one["seed"]: one["validation_auroc"] for one in bundle.training["repeats"]}
+    assert max(repeats, key=repeats.get) == bundle.training["recipe"]["seed"]
+    assert repeats.keys() == {0, 1}
+    assert "Beside it: fold 0, seed 1 is finished" in jobs.log(ADMIN, job.id)
     assert job.started < job.ended
     # What is large goes; with the rest a retry would only hand over again.
     left = {path.name for path in (cluster.home / "jobs" / job.id).iterdir()}
     assert "films.zip" not in left
     assert "bundle" in left
+
+
+def both_train(cluster: Cluster, job: jobs.Job) -> bool:
+    """Whether the job's own process has ended epochs, and the one beside it too."""
+    beside = cluster.home / "jobs" / job.id / "runs" / "0-1" / "run" / "curves.jsonl"
+    return beside.exists() and beside.read_text() != "" and len(jobs.curves(ADMIN, job.id)) > 1
 
 
 def kill(job_id: str) -> None:
@@ -127,9 +145,9 @@ def kill(job_id: str) -> None:
 
 
 def epochs_of_last_attempt(log: str) -> list[int]:
-    """Numbers of the epochs that the last attempt has done."""
+    """Numbers of the epochs that the last attempt's own process has done."""
     last = log[log.rindex("Running entrypoint") :]
-    return [int(number) for number in re.findall(r'"epoch": (\d+)', last)]
+    return [int(number) for number in re.findall(r'^\{.*"epoch": (\d+)', last, re.MULTILINE)]
 
 
 def test_the_same_attempt_is_started_once_and_one_gpu_is_used_once(cluster: Cluster, folder: Path):
@@ -233,6 +251,24 @@ def test_what_travels_is_the_code_and_no_weights_but_the_served_ones(folder: Pat
         assert (top / "job" / "champion" / "bundle.json").exists()
         assert not list(top.rglob("*.keras"))
         assert sum(path.stat().st_size for path in top.rglob("*")) < 3e6
+
+
+def test_a_training_outlives_its_mlflow_server_and_a_retry_only_hands_over(
+    servers: tuple[Cluster, Mlflow], cluster: Cluster, tiny_data: Path, tmp_path: Path, monkeypatch
+):
+    set_up(monkeypatch, tmp_path, tiny_data)
+    monkeypatch.setattr(jobs, "host_of", lambda name: IMPATIENT)
+    job = jobs.submit(ADMIN, replace(LONG, seeds=1), "ray")
+    wait_for(lambda: bool(jobs.curves(ADMIN, job.id)), "no epoch ends", 200)
+    servers[1].kill()
+    job = wait_until(job, SUCCEEDED, FAILED, LOST)
+    assert (job.state, "bundle is safe" in job.message) == (FAILED, True)
+    servers[1].start()
+    servers[1].wait_until_up()
+    job = wait_until(jobs.retry(ADMIN, job.id), SUCCEEDED, FAILED, LOST)
+    assert job.state == SUCCEEDED, jobs.log(ADMIN, job.id)
+    assert epochs_of_last_attempt(RayHost().log(job.handle)) == []
+    assert registry.challenger().model_version == job.model_version
 
 
 def test_a_cluster_started_anew_has_forgotten_the_job_and_takes_a_retry(

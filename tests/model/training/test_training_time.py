@@ -3,7 +3,10 @@
 import pytest
 
 from model.errors import ConfigError
-from model.training.training_time import Pace, estimate, paces
+from model.training.job_store import Job, JobSpec
+from model.training.training_time import Pace, beside_epochs, estimate, paces
+
+CURVES = [{"size_px": 64, "seconds": 100.0}] * 3
 
 
 def test_what_took_an_hour_takes_an_hour_again() -> None:
@@ -16,6 +19,30 @@ def test_twice_the_images_take_twice_the_time() -> None:
     changes = ["size_px=64", "epochs=3"]
     assert estimate("quick", changes, 100, known) == pytest.approx(3.0)
     assert estimate("quick", changes, 200, known) == pytest.approx(6.0)
+
+
+def ended(spec: JobSpec, attempt: int = 1, started: str = "2026-11-21T10:00:00.000000Z") -> Job:
+    ended = "2026-11-21T10:08:20.000000Z"
+    return Job("a", spec, "local", "SUCCEEDED", started, "zoe", attempt, "", "v", started, ended)
+
+
+def test_what_is_done_beside_the_epochs_takes_its_time_too() -> None:
+    known = beside_epochs(ended(JobSpec("set")), CURVES)
+    assert known == pytest.approx(200)
+    whole = estimate("quick", ["size_px=64", "epochs=3"], 50, paces(CURVES, 50), known / 50)
+    assert whole == pytest.approx(500)
+
+
+@pytest.mark.parametrize(
+    "job", [ended(JobSpec("set"), attempt=2), ended(JobSpec("set", seeds=2)),
+            ended(JobSpec("set"), started="")],
+)  # fmt: skip
+def test_where_the_times_of_a_training_do_not_tell_it_nothing_is_added(job: Job) -> None:
+    assert beside_epochs(job, CURVES) == 0
+
+
+def test_several_runs_read_the_test_set_once() -> None:
+    assert estimate("quick", ["size_px=64", "epochs=3"], 50, [Pace(64, 2.0)], 4.0, runs=4) == 1400
 
 
 def test_a_size_never_trained_is_told_by_its_area_from_the_nearest() -> None:
