@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
     calibrate = subparsers.add_parser("calibrate", help="fit operating points and gate anew")
     calibrate.add_argument("--data", type=Path, required=True, help="what it was trained on")
-    calibrate.add_argument("--bundle", type=Path, help="another bundle than the served one")
+    calibrate.add_argument("--bundle", type=Path, required=True, help="what is changed, in place")
     calibrate.add_argument("--others", type=Path, help="other chest X-rays, not to be refused")
     calibrate.set_defaults(run=commands.calibrate)
 

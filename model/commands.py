@@ -14,7 +14,6 @@ import numpy as np
 
 from model import overlay, xray
 from model.bundle import Bundle, open_bundle
-from model.config import settings
 from model.errors import ConfigError, DataError, PneumoscopeError
 from model.files import write_whole
 from model.prediction import Prediction, check_range, decide
@@ -159,11 +158,8 @@ def evaluate(
     if report:
         _check_report(report)  # before minutes of reading
     folder = bundle or _served()
-    if keep and champion.is_copy(folder):
-        raise ConfigError(
-            "a bundle that may be written to", "a version that was promoted",
-            "Give --bundle: what was promoted is not changed any more.",
-        )  # fmt: skip
+    if keep:
+        _check_may_change(folder)
     classifier = Classifier.load(folder)
     if keep:
         name = split or data.resolve().name
@@ -180,6 +176,14 @@ def evaluate(
 
 def _served() -> Path:
     return champion.look().open().folder
+
+
+def _check_may_change(folder: Path) -> None:
+    if champion.is_copy(folder):
+        raise ConfigError(
+            "a bundle that may be written to", "a version that was promoted",
+            "Give another one to --bundle: what was promoted is not changed any more.",
+        )  # fmt: skip
 
 
 def _check_report(folder: Path) -> None:
@@ -230,12 +234,12 @@ def train(data: Path, out: Path, config: str, changes: list[str]) -> int:
     return 0
 
 
-def calibrate(data: Path, bundle: Path | None, others: Path | None) -> int:
-    """Fits temperature, operating points and gate of a bundle anew; its weights stay."""
+def calibrate(data: Path, bundle: Path, others: Path | None) -> int:
+    """Fits temperature, operating points and gate of a bundle anew, in place; its weights stay."""
     from model.nn.release import recalibrate
 
-    # Not the served one: a copy that was promoted is not changed any more.
-    old = open_bundle(bundle or settings().bundle, is_outdated=True)
+    _check_may_change(bundle)
+    old = open_bundle(bundle, is_outdated=True)
     new = recalibrate(old, data, others)
     print(f"{old.model_version} is now {new.model_version}.")
     return 0

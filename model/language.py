@@ -47,6 +47,11 @@ def _(sentence: str, **values: Any) -> str:
     return said.format(**values) if values else said
 
 
+def sentences() -> Mapping[str, str]:
+    """English sentence -> the same in the chosen language; empty for English."""
+    return _sentences(chosen())
+
+
 def N_(sentence: str) -> str:  # noqa: N802 - its name in every gettext project
     """Marks a sentence that is translated later, where it is shown."""
     return sentence

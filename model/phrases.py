@@ -1,12 +1,14 @@
 """What programs have written down in English, in the language of who reads it.
 
-Cards, the files beside them and CSV stay English, whatever the language of who wrote them: "test
-split (623 X-rays)", "12 found". `translated` says them when they are shown: as they are where they
-are marked with `N_` anywhere, else by one of the patterns here, else in English.
+Cards, the files beside them, CSV and what a thread of the server has said stay English, whatever
+the language of who reads it: "test split (623 X-rays)", "one of 41.2 MB". `translated` says them
+when they are shown. A sentence with values is told by what stands around these, be it one of the
+patterns here or any other that the code marks; what nobody knows stays English.
 """
 
 import re
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 
 from model import language
 from model.language import N_
@@ -81,6 +83,10 @@ PATTERNS = (
     ERROR,
 )
 _NUMBER = r"[-+]?\d[\d.,]*"
+_VALUE = re.compile(r"\{(\w+)(:[^}]*)?\}")
+_OWN = ("file", "name", "reader")  # these values are people's own words: never translated
+_FEWEST_LETTERS = 6  # around values that may be anything: with less, any text would fit
+_NEXT = re.compile(r"(?<=[.!?]) (?=[A-Z\d])")  # between two sentences
 # Single words of the same.
 WORDS = (
     N_("train"), N_("val"), N_("validation"), N_("test"), N_("left"), N_("right"),
@@ -93,30 +99,90 @@ WORDS = (
     N_("Lobar pneumonia, right upper lobe"), N_("Bronchopneumonia, mostly right"),
     N_("Viral pneumonia, mostly left"), N_("Lobar pneumonia, left lower lobe (DICOM)"),
     N_("largest sum of sensitivity and specificity (Youden's J)"),
+    # What was done: `model.people.audit`
+    N_("account added"), N_("account activated"), N_("account deactivated"), N_("role changed"),
+    N_("password changed"), N_("signed in"), N_("sign-in refused"), N_("gate overruled"),
+    N_("report exported"), N_("reviews exported"), N_("worklist exported"),
+    N_("worklist deleted"), N_("image deleted"), N_("label approved"),
+    N_("retraining set frozen"), N_("retraining set deleted"), N_("training asked for"),
+    N_("training retried"), N_("training cancelled"), N_("training succeeded"),
+    N_("training failed"), N_("training lost"), N_("model version promoted"),
+    N_("model version taken back"), N_("model version served"), N_("audit trail exported"),
+    # What the system says of a file or a folder: `OSError.strerror`
+    N_("Permission denied"), N_("No such file or directory"), N_("No space left on device"),
+    N_("Input/output error"), N_("Read-only file system"), N_("Too many open files"),
 )  # fmt: skip
 
 
 def translated(text: str) -> str:
     """The text in the chosen language; as it is where no translation is known."""
-    said = language._(text)
-    if said != text or not text:
+    if text and (said := _one(text)) is not None:
         return said
-    for pattern in PATTERNS:
-        if found := _compiled(pattern).fullmatch(text):
-            given = found.groupdict()
-            values = {name: translated(value) for name, value in given.items()}
-            if pattern is ERROR and given.items() & values.items():
-                return text
-            return language._(pattern, **values)
+    for gap in _NEXT.finditer(text):  # or several sentences, each of them known
+        first, rest = _one(text[: gap.start()]), text[gap.end() :]
+        if first is not None and (others := translated(rest)) != rest:
+            return f"{first} {others}"
     return text
+
+
+def _one(text: str) -> str | None:
+    """A text that is marked as a whole, or with values in it."""
+    said, sentences = language._(text), language.sentences()
+    if said != text or text in sentences:
+        return said
+    for pattern in (*PATTERNS, *_with_values(tuple(one for one in sentences if "{" in one))):
+        start, *_, end = _split(pattern)
+        if not (text.startswith(start) and text.endswith(end)):  # most of them, at once
+            continue
+        if found := _compiled(pattern).fullmatch(text):
+            values = {name: _value(name, value) for name, value in found.groupdict().items()}
+            if pattern is ERROR and None in values.values():
+                return text
+            known = {name: value for name, value in values.items() if value is not None}
+            return _filled(language._(pattern), found.groupdict() | known)
+    return None
+
+
+def _value(name: str, value: str) -> str | None:
+    """A value of a sentence as it is to be shown, None where nobody knows it."""
+    if name in _OWN:
+        return value
+    said = translated(value)
+    return None if said == value and value not in language.sentences() else said
+
+
+def _filled(pattern: str, values: Mapping[str, str]) -> str:
+    """As `format` does it, for values that are texts by now, whatever form the pattern asks for."""
+    return _VALUE.sub(lambda place: values[place[1]], pattern)
+
+
+@lru_cache(4)
+def _with_values(sentences: Sequence[str]) -> list[str]:
+    """Those that can be told by their own words, the ones with most of these first."""
+    letters = {one: sum(map(str.isalpha, _VALUE.sub("", one))) for one in sentences}
+    told = [
+        one
+        for one, num in letters.items()
+        if num >= (_FEWEST_LETTERS if ".+?" in _compiled(one).pattern else 1)
+    ]
+    return sorted(told, key=lambda one: -letters[one])
+
+
+@cache
+def _split(pattern: str) -> list[str]:
+    """The words before the first value; then name, form and the words behind it, for each."""
+    return [part or "" for part in _VALUE.split(pattern)]
 
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     """With a group for each value."""
-    literal, *rest = re.split(r"\{(\w+)\}", pattern)
-    parts = [re.escape(literal)]
-    for name, text in zip(rest[::2], rest[1::2], strict=True):
+    literal, *rest = _split(pattern)
+    parts, seen = [re.escape(literal)], set()
+    for name, form, text in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
         kind = {"n": _NUMBER, "split": r"\w+"}.get(name.split("_")[0], ".+?")
-        parts.append(f"(?P<{name}>{kind}){re.escape(text)}")
+        kind = _NUMBER if form and "%" not in form else kind
+        parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>{kind})")
+        parts.append(re.escape(text))
+        seen.add(name)
     return re.compile("".join(parts), re.DOTALL)

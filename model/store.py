@@ -36,19 +36,37 @@ _BUSY = N_("it is busy with another writer"), N_("Try again in a minute.")
 _FULL = N_("its disk is full"), N_("Free some space on the server's disk, then try again.")
 _READ_ONLY = N_("it cannot be written"), N_("Give the server the right to write to it.")
 _DAMAGED = N_("it is damaged"), N_("Restore it from a backup.")
-# Part of what SQLite or PostgreSQL says, what it means, what to do.
+_NO_MEMORY = N_("it has no memory left"), N_("Free some memory on the server, then try again.")
+_CROWDED = N_("it has too many connections"), N_("Try again in a minute.")
+_STARTING = N_("it is just starting or stopping"), N_("Try again in a minute.")
+_BROKEN = N_("its disk has a fault"), N_("Have the server's disk checked.")
+# What PostgreSQL means, in whatever language it says it, and what to do. By SQLSTATE:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_STATES = {
+    "25006": _READ_ONLY,
+    "42501": _READ_ONLY,
+    "40P01": _BUSY,
+    "53100": _FULL,
+    "53200": _NO_MEMORY,
+    "53300": _CROWDED,
+    "55P03": _BUSY,
+    "57P03": _STARTING,
+    "58030": _BROKEN,
+    "XX001": _DAMAGED,
+    "XX002": _DAMAGED,
+}
+# Part of what SQLite says, or PostgreSQL where nobody is connected yet, what it means, what to do.
 _FAULTS = (
     ("is locked", *_BUSY),
-    ("lock timeout", *_BUSY),
     ("is full", *_FULL),
-    ("No space left", *_FULL),
     ("readonly", *_READ_ONLY),
-    ("read-only", *_READ_ONLY),
     (
         "unable to open",
         N_("it cannot be opened"),
         N_("Check XRAY_HOME and its rights on the server."),
     ),
+    ("the database system is", *_STARTING),
+    ("too many clients", *_CROWDED),
     ("malformed", *_DAMAGED),
     ("not a database", *_DAMAGED),
     ("append-only", N_("a change of what was recorded"), N_("Add a new record instead.")),
@@ -254,13 +272,14 @@ def _said_plainly() -> Iterator[None]:
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error)
+        cause = getattr(error, "orig", None) or error
+        said, state = str(cause), getattr(cause, "sqlstate", None)
         lost = isinstance(error, (sa.exc.OperationalError, sa.exc.TimeoutError))
         other = (N_("it does not answer"), _GONE)
         if not lost:
             other = (_("a fault ({kind})", kind=type(error).__name__), N_("Report this as a bug."))
         known = (fault[1:] for fault in _FAULTS if fault[0] in said)
-        received, todo = next(known, other)
+        received, todo = _STATES.get(state or "") or next(known, other)
         problem = StoreError(
             _("a database that works"), _(received), f"{_(_NOTHING_STORED)} {_(todo)}"
         )

@@ -19,18 +19,18 @@ def page() -> None:
     number = intake.choose(actor)
     if number is None:
         return
-    threshold, band = _threshold()
+    thresholds = _thresholds()
     left, right = st.columns([5, 4], gap="medium")
     with left:
-        rows = table.draw(actor, number, threshold, band)
+        rows = table.draw(actor, number, thresholds)
     with right:
-        case.draw(actor, number, rows, threshold, band)
+        case.draw(actor, number, rows, thresholds)
 
 
-def _threshold() -> tuple[float, float]:
-    """The one of this session, here and on the page Read an X-ray, and the band set there."""
-    state = st.session_state
-    threshold = operating_points.follow(services.bundle())
+def _thresholds() -> operating_points.Thresholds:
+    """What is set in this session, here and on the page Read an X-ray, and the band set there."""
+    state, served = st.session_state, services.bundle()
+    threshold = operating_points.follow(served)
     if state.get("worklist.threshold") != threshold:  # else a slider in motion would jump back
         state["worklist.threshold"] = threshold
     wide, points = st.columns([3, 2], vertical_alignment="bottom")
@@ -43,11 +43,11 @@ def _threshold() -> tuple[float, float]:
         on_change=lambda: _set(state["worklist.threshold"]),
     )
     with points:
-        operating_points.buttons("worklist", threshold, _set)
+        operating_points.buttons("worklist", threshold, _set, served)
     band = state.get("read.kept", {}).get("band", 0.0)
     if band:
         st.caption(_(BAND, band=band))
-    return threshold, band
+    return operating_points.Thresholds(served.model_version, threshold, state["read.point"], band)
 
 
 def _set(threshold: float) -> None:

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model import xray
@@ -124,15 +124,18 @@ class BatchReader:
             oldest = idle.pop(0)
             del others[oldest], self._lists[oldest]
 
-    def start(self, actor: Actor, number: int) -> None:
-        """Reads those files of the list that are pending and whose films were given."""
-        pending = worklists.pending(actor, number)
+    def start(self, actor: Actor, number: int, again: Collection[int] = ()) -> None:
+        """Reads those files of the list that are pending and whose films were given.
+
+        again: positions to be read once more; what was said of them stays until it is replaced.
+        """
+        wanted = sorted({*worklists.pending(actor, number), *again})
         with self._changed:
             held = self._lists.get(number)
             if held is None or held.state in ("waiting", "reading"):
                 return
             there = held.films.keys() - held.in_work
-            held.todo = deque(position for position in pending if position in there)
+            held.todo = deque(position for position in wanted if position in there)
             held.problem, held.actor, held.num_done, held.began = "", actor, 0, 0.0
             held.num_files = len(held.todo) + len(held.in_work)
             held.state = "waiting" if held.num_files else "done"

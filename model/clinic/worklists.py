@@ -12,7 +12,7 @@ folder that they came from.
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -174,14 +174,21 @@ def save_readings(actor: Actor, worklist_id: int, said: dict[int, Reading | str]
             connection.execute(worklist_files.update().where(*where).values(**values))
 
 
-def export(actor: Actor, worklist_id: int, kind: str, threshold: float, band: float = 0.0) -> str:
-    """The actor's own list as "csv" or "json" text, with the decisions at this threshold.
+def export(
+    actor: Actor,
+    worklist_id: int,
+    kind: str,
+    threshold_of: Callable[[str], float | None],
+    band: float = 0.0,
+) -> str:
+    """The actor's own list as "csv" or "json" text, with its decisions.
 
-    A cell that a spreadsheet would take for a formula gets an apostrophe before it in the CSV.
+    threshold_of: at which a reading of this model version is decided; None for no decision. A cell
+    that a spreadsheet would take for a formula gets an apostrophe before it in the CSV.
     """
     if kind not in ("csv", "json"):
         raise InputError(_("csv or json"), repr(kind), _("Choose one of the two."))
-    records = [_record(file, threshold, band) for file in files(actor, worklist_id)]
+    records = [_record(file, threshold_of, band) for file in files(actor, worklist_id)]
     audit.record(
         actor.name, "worklist exported", str(worklist_id), kind=kind, num_records=len(records)
     )
@@ -195,9 +202,10 @@ def export(actor: Actor, worklist_id: int, kind: str, threshold: float, band: fl
     return text.getvalue()
 
 
-def _record(file: File, threshold: float, band: float) -> dict[str, Any]:
+def _record(file: File, threshold_of: Callable[[str], float | None], band: float) -> dict[str, Any]:
     said = file.reading
-    decided = said.decide(threshold, band) if said else None
+    threshold = threshold_of(said.model_version) if said else None
+    decided = said.decide(threshold, band) if said and threshold is not None else None
     return {
         "file": file.file,
         "state": file.state,

@@ -81,9 +81,9 @@ def data_hash(examples: Sequence[Example]) -> str:
 
 
 def split_by_patient(
-    examples: Sequence[Example], folds: int, seed: int
+    examples: Sequence[Example], folds: int, seed: int, fold: int = 0
 ) -> tuple[list[Example], list[Example]]:
-    """(training, validation): one of `folds` stratified folds, no patient on both sides.
+    """(training, validation): this one of `folds` stratified folds, no patient on both sides.
 
     Raises DataError when the patients do not suffice for both classes on both sides.
     """
@@ -94,7 +94,7 @@ def split_by_patient(
     sides: tuple[list[Example], list[Example]] = ([], [])
     if len(set(groups)) >= folds and min(np.bincount(labels, minlength=2)) >= folds:
         folding = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        train, validation = next(folding.split(labels, labels, groups))
+        train, validation = list(folding.split(labels, labels, groups))[fold]
         sides = [examples[i] for i in train], [examples[i] for i in validation]
     if any({example.label for example in side} != {0, 1} for side in sides):
         raise DataError(
@@ -134,6 +134,18 @@ def divide(folder: Path, protocol: str, folds: int, seed: int) -> Split:
     rest, test = split_by_patient(everything, folds, seed)
     training, validation = split_by_patient(rest, folds - 1, seed)
     return Split(training, validation, test)
+
+
+def turned(split: Split, fold: int, folds: int, seed: int) -> Split:
+    """One fold of a cross-validation of at least 3, in which each patient is validated on once.
+
+    Fold 0 is `split`. The others validate on a part each of its training and train on the rest and
+    on its validation. Raises DataError when there are too few patients.
+    """
+    if fold:
+        training, validation = split_by_patient(split.training, folds - 1, seed, fold - 1)
+        split = replace(split, training=[*training, *split.validation], validation=validation)
+    return split
 
 
 def _as_frozen(folder: Path, told: dict[str, Entry]) -> Split:

@@ -10,7 +10,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from model import language
 from model.config import ROOT
 from model.language import N_, _
-from pages.shared import session_cookie
+from pages.shared import session_cookie, shortcuts
 
 INTENDED_USE = N_(
     "Decision support for research and teaching on chest X-rays of children. Not a medical device."
@@ -99,6 +99,7 @@ def begin() -> None:
     st.set_page_config(page_icon=assets / "icon.png", layout="wide")
     st.logo(assets / "logo.svg", size="large")
     st.html(assets / "style.css")
+    shortcuts.listen()
     chosen = "language" in st.session_state
     if chosen or spoken() != language.ENGLISH:
         _say_language(

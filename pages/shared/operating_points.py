@@ -3,12 +3,15 @@
 A named point keeps its name when another model version is served, and takes that version's number.
 """
 
+import contextlib
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
 from model.bundle import Bundle
+from model.errors import PneumoscopeError
 from model.language import N_, _
 from model.phrases import translated
 from pages.shared import services
@@ -83,3 +86,37 @@ def buttons(
                 on_click=press,
                 args=(point.name, point.threshold),
             )
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """At which probability the films of a list are decided, by the version that has read them.
+
+    served: the version that is served, decided at `threshold`. point: the operating point that was
+    chosen, "" for a typed number. band: the uncertain band, for all.
+    """
+
+    served: str
+    threshold: float
+    point: str
+    band: float
+
+    def of(self, model_version: str) -> float | None:
+        """An earlier version's own number for `point`, or for its default; None if it is not known.
+
+        A number that was chosen on what one version says means nothing for another.
+        """
+        if model_version == self.served:
+            return self.threshold
+        with contextlib.suppress(PneumoscopeError):
+            points = services.card(model_version).operating_points
+            numbers = {point.name: point.threshold for point in points}
+            return numbers.get(self.point, numbers.get("default"))
+        return None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether another version is served by now."""
+        with contextlib.suppress(PneumoscopeError):
+            return services.bundle().model_version != self.served
+        return False

@@ -1,10 +1,7 @@
 """Reports of a reading, made when they are asked for and handed to the browser; none is kept."""
 
-import json
 import logging
 import re
-import struct
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -15,7 +12,7 @@ from model.errors import PneumoscopeError
 from model.language import N_, _
 from model.people.access import VISITOR, Actor, may
 from model.reading_report import ReadingContent
-from pages.shared import auth, services
+from pages.shared import auth, downloads, services
 from pages.shared.drawing import plain
 from pages.shared.services import Reading
 
@@ -45,24 +42,6 @@ KINDS: Mapping[str, _Kind] = {
 }
 _NOT_DICOM = ("pdf", "png")
 _DICOM = (*_NOT_DICOM, "capture", "structured")
-
-# Bytes of one message: uint32 length of the header | header, JSON | the file.
-_SAVE = """
-const saved = new Set(); // Streamlit calls this again at reruns
-export default function ({ data }) {
-  const start = 4 + new DataView(data.buffer, data.byteOffset).getUint32(0, true);
-  const { id, name, mime } = JSON.parse(new TextDecoder().decode(data.subarray(4, start)));
-  if (saved.has(id)) return;
-  saved.add(id);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([data.subarray(start)], { type: mime }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-}
-"""
-# Not `st.download_button`: when a file cannot be made, that says so without saying why.
-_save = st.components.v2.component("pneumoscope_save", js=_SAVE)
 
 # Streamlit's menu closes with what was chosen, and the focus is nowhere: back to its button.
 _BACK = """
@@ -115,10 +94,8 @@ def _give(reading: Reading, page: str, kind: str, threshold: float, band: float)
         st.error(_(FAILED), icon=":material/error:")
         return
     name = file_name(reading, kind)
-    header = {"id": uuid.uuid4().hex, "name": name, "mime": KINDS[kind].mime}
-    packed = json.dumps(header).encode()
     st.caption(_(GIVEN, file=plain(name)))
-    _save(key=f"{page}.saved", data=struct.pack("<I", len(packed)) + packed + data)
+    downloads.save(data, name, KINDS[kind].mime, f"{page}.saved")
 
 
 def _made(actor: Actor, reading: Reading, kind: str, threshold: float, band: float) -> bytes:

@@ -171,11 +171,17 @@ def retry(actor: Actor, id: str) -> None:
 
 
 def estimate(
-    actor: Actor, chosen: "RetrainingSet", host: str, config: str, changes: Sequence[str]
+    actor: Actor,
+    chosen: "RetrainingSet",
+    host: str,
+    config: str,
+    changes: Sequence[str],
+    runs: int = 1,
 ) -> float | None:
     """Seconds that a training may take, by earlier ones on this host; None when there are none.
 
-    Raises ConfigError for changes that are none.
+    runs: how many times it is trained, one after another. Raises ConfigError for changes that are
+    none.
     """
     from model.training import jobs, training_time
 
@@ -183,10 +189,13 @@ def estimate(
     ended.sort(key=lambda job: job.spec.config != config)  # of the same kind first
     sizes = {one.sha256: num_images(one) for one in sets(actor)}
     known: list[training_time.Pace] = []
+    beside = 0.0
     for job in ended[:LOOKED_AT]:
-        if not known and job.spec.set_sha256 in sizes:
-            known = training_time.paces(_ended_curves(actor, job.id), sizes[job.spec.set_sha256])
-    return training_time.estimate(config, changes, num_images(chosen), known)
+        if not (known and beside) and (size := sizes.get(job.spec.set_sha256)):
+            curves = _ended_curves(actor, job.id)
+            known = known or training_time.paces(curves, size)
+            beside = beside or training_time.beside_epochs(job, curves) / size
+    return training_time.estimate(config, changes, num_images(chosen), known, beside, runs)
 
 
 def num_images(one: "RetrainingSet") -> int:

@@ -95,12 +95,15 @@ def bundle_of(reading: Reading) -> Bundle:
     """
     if reading.bundle is None:
         assert reading.prediction
-        reading.bundle = _version(reading.prediction.model_version)
+        reading.bundle = card(reading.prediction.model_version)
     return reading.bundle
 
 
-def _version(model_version: str) -> Bundle:
-    """A version that is served or was: its card, not for a verdict."""
+def card(model_version: str) -> Bundle:
+    """Of a version that is served or was: for figures, not for a verdict.
+
+    Raises BundleError when it is not here any more.
+    """
     now = bundle()
     if now.model_version == model_version:
         return now
@@ -145,7 +148,8 @@ def _load_served(served: Served) -> "Classifier":
     return Classifier(served.open())
 
 
-def _load(folder: Path) -> "Classifier":
+def load(folder: Path) -> "Classifier":
+    """The classifier of any version, for a look at its heatmaps. Raises BundleError."""
     from model.nn.classifier import Classifier, keep_graphs
 
     keep_graphs()

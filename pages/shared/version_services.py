@@ -139,4 +139,4 @@ def _classifier(model_version: str) -> Any:
 
 @st.cache_resource(show_spinner=False, max_entries=1)
 def _challenger(folder: Path) -> Any:
-    return services._load(folder)
+    return services.load(folder)

@@ -1,6 +1,6 @@
 """Wires worklists and their reading in the background to the page; rights are checked below it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from model.language import N_, _
 from model.people.access import Actor, require
 from model.phrases import translated
 from pages.shared import services
+from pages.shared.operating_points import Thresholds
 from pages.shared.services import Reading
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ DECISIONS = {
     ERROR: N_("Not readable"),
     PENDING: N_("Not read yet"),
 }
+EARLIER = N_("Read by {version}, served earlier: decided at its own threshold, {threshold:g}.")
+NO_CARD = N_("Read by {version}, served earlier: no decision, as its thresholds are not here.")
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,9 @@ def give_again(actor: Actor, number: int, given: "Sequence[Film]") -> int:
     return len(found)
 
 
-def go_on(actor: Actor, number: int) -> None:
-    """Reads what is pending and at hand."""
-    _reader().start(actor, number)
+def go_on(actor: Actor, number: int, again: Collection[int] = ()) -> None:
+    """Reads what is pending, and these positions once more, as far as their films are at hand."""
+    _reader().start(actor, number, again)
 
 
 def cancel(actor: Actor, number: int) -> None:
@@ -150,8 +153,13 @@ def num_missing(actor: Actor, number: int) -> int:
     """How many files are pending whose films are not at hand, as after a restart."""
     from model.clinic import worklists
 
-    held = _reader().held(actor, number)
+    held = at_hand(actor, number)
     return sum(position not in held for position in worklists.pending(actor, number))
+
+
+def at_hand(actor: Actor, number: int) -> set[int]:
+    """The positions whose films can be read now."""
+    return _reader().held(actor, number)
 
 
 def thumbnails(actor: Actor, number: int) -> dict[int, str]:
@@ -159,20 +167,25 @@ def thumbnails(actor: Actor, number: int) -> dict[int, str]:
     return _reader().thumbnails(actor, number)
 
 
-def rows(actor: Actor, number: int, threshold: float, band: float) -> list[Row]:
-    """The files of a list with their decisions at this threshold, as given; no film is read."""
+def rows(actor: Actor, number: int, thresholds: Thresholds) -> list[Row]:
+    """The files of a list with their decisions at these thresholds, as given; no film is read."""
     from model.clinic import reviews, worklists
 
     said: dict[str, dict[str, str]] = {}
     for review in reviews.latest(actor):
         said.setdefault(review.image_sha256, {})[review.reader] = review.label
     first: dict[str, str] = {}
-    found = []
-    for file in worklists.files(actor, number):
+    files, found = worklists.files(actor, number), []
+    versions = {file.reading.model_version for file in files if file.reading}
+    numbers = {version: thresholds.of(version) for version in versions}
+    for file in files:
         image = file.reading.image_sha256 if file.reading else ""
         same = first.setdefault(image, file.file) if image else file.file
         twin = _("Same film as {file}.", file=same) if same != file.file else ""
-        found.append(_row(file, threshold, band, _reviews(actor, said.get(image, {})), twin))
+        threshold = numbers.get(file.reading.model_version) if file.reading else None
+        remarks = [_earlier(file, threshold, thresholds.served), twin]
+        told = _reviews(actor, said.get(image, {}))
+        found.append(_row(file, threshold, thresholds.band, told, remarks))
     return found
 
 
@@ -183,12 +196,23 @@ def _reviews(actor: Actor, said: Mapping[str, str]) -> str:
     return "; ".join(f"{reader}: {_(label)}" for reader, label in said.items())
 
 
-def _row(file: "File", threshold: float, band: float, review: str, twin: str) -> Row:
+def _earlier(file: "File", threshold: float | None, served: str) -> str:
+    if file.reading is None or file.reading.model_version == served:
+        return ""
+    version = file.reading.model_version
+    if threshold is None:
+        return _(NO_CARD, version=version)
+    return _(EARLIER, version=version, threshold=threshold)
+
+
+def _row(
+    file: "File", threshold: float | None, band: float, review: str, remarks: Sequence[str]
+) -> Row:
     said = file.reading
     if said is None:
         why = translated(file.error)
         return Row(file.position, file.file, file.state, None, "", "", why, "", "", "")
-    decided = said.decide(threshold, band)
+    decided = None if threshold is None else said.decide(threshold, band)
     reason = "" if said.gate_status == "accepted" else translated(said.gate_reason)
     return Row(
         file.position,
@@ -197,7 +221,7 @@ def _row(file: "File", threshold: float, band: float, review: str, twin: str) ->
         said.probability,
         said.gate_status,
         review or _("not reviewed"),
-        " ".join(filter(None, (reason, twin))),
+        " ".join(filter(None, (reason, *remarks))),
         said.image_sha256,
         said.model_version,
         said.time,
@@ -246,8 +270,8 @@ def open_case(actor: Actor, number: int, row: Row) -> Reading | None:
     return reading
 
 
-def export(actor: Actor, number: int, kind: str, threshold: float, band: float) -> str:
+def export(actor: Actor, number: int, kind: str, thresholds: Thresholds) -> str:
     """The list as "csv" or "json" text; that it was taken is recorded."""
     from model.clinic import worklists
 
-    return worklists.export(actor, number, kind, threshold, band)
+    return worklists.export(actor, number, kind, thresholds.of, thresholds.band)

@@ -26,13 +26,15 @@ from model.clinic import worklists
 from model.people import accounts
 from model.people.access import COMMAND_LINE, Actor
 from model.clinic.worklists import Reading
+from model.versions.registered import served_version
 
 ann, num = Actor("ann", "clinician"), int(sys.argv[1])
 accounts.add(COMMAND_LINE, "ann", "clinician", sys.argv[2])
 number = worklists.create(ann, "Monday", [f"ward/{n:04}.png" for n in range(num)])
 chances = np.random.default_rng(0).beta(0.4, 0.4, num)
+version = served_version()
 worklists.save_readings(ann, number, {
-    n: Reading(f"{n:064x}", "v1", "grey", float(chances[n]), 0.0, "", "accepted", 1.0, "")
+    n: Reading(f"{n:064x}", version, "grey", float(chances[n]), 0.0, "", "accepted", 1.0, "")
     for n in range(num)
 })
 """

@@ -9,6 +9,7 @@ import streamlit as st
 from model.language import N_, _
 from model.people import audit
 from model.people.access import Actor
+from model.phrases import translated
 from pages.shared.manage import listing, when
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def _matching(actor: Actor, wanted: str, number: int) -> list["Entry"]:
 
 
 def _text(entry: "Entry") -> str:
-    return " ".join(str(cell) for cell in _record(entry).values()).casefold() + entry.subject
+    shown = " ".join(str(cell) for cell in _record(entry).values()).casefold()
+    return f"{shown} {entry.action} {entry.subject}"
 
 
 def _record(entry: "Entry") -> dict[str, object]:
@@ -100,7 +102,7 @@ def _record(entry: "Entry") -> dict[str, object]:
         _("No."): entry.id,
         _("Time (UTC)"): when(entry.time),
         _("Who"): entry.actor,
-        _("Did"): entry.action,
+        _("Did"): translated(entry.action),
         _("To"): f"{entry.subject[:12]}…" if image else entry.subject,
         _("Details"): details,
     }

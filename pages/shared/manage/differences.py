@@ -31,8 +31,11 @@ CAPTION = N_(
 )
 
 
-def figures(found: "Comparison") -> None:
-    """Sensitivity, specificity and AUROC of both, and the differences with their intervals."""
+def figures(found: "Comparison", other: str) -> None:
+    """Sensitivity, specificity and AUROC of both, and the differences with their intervals.
+
+    other: what the one beside the champion is called, in English, marked with `N_`.
+    """
     if found.sensitivity is None or found.specificity is None or found.auroc is None:
         return
     tables.show(
@@ -41,26 +44,26 @@ def figures(found: "Comparison") -> None:
         [
             {
                 N_("Figure"): N_("Sensitivity"),
-                **_sides(found.sensitivity),
+                **_sides(found.sensitivity, other),
                 N_("McNemar"): _p(found.sensitivity.p),
                 N_("Films"): _moved(found.sensitivity.gained, found.sensitivity.lost),
             },
             {
                 N_("Figure"): N_("Specificity"),
-                **_sides(found.specificity),
+                **_sides(found.specificity, other),
                 N_("McNemar"): _p(found.specificity.p),
                 N_("Films"): _moved(found.specificity.gained, found.specificity.lost),
             },
             {
                 N_("Figure"): N_("AUROC"),
-                **_sides(found.auroc),
+                **_sides(found.auroc, other),
                 N_("McNemar"): "–",
                 N_("Films"): "–",
             },
             {
                 N_("Figure"): N_("Default threshold"),
                 N_("Champion"): f"{found.points[0].threshold:g}",
-                N_("Challenger"): f"{found.points[1].threshold:g}",
+                other: f"{found.points[1].threshold:g}",
                 N_("Difference"): "–",
                 N_("McNemar"): "–",
                 N_("Films"): "–",
@@ -81,16 +84,16 @@ def short(found: "Comparison") -> None:
             st.markdown(f"{name}: {old} → **{new}**, {difference(change).shown}")
 
 
-def _sides(change: "Change") -> dict[str, tables.Cell]:
+def _sides(change: "Change", other: str) -> dict[str, tables.Cell]:
     return {
         N_("Champion"): change.champion,
-        N_("Challenger"): change.challenger,
+        other: change.challenger,
         N_("Difference"): difference(change),
     }
 
 
 def difference(change: "Change") -> tables.Own:
-    """Challenger less champion with its 95 % interval; a rate in points of a hundred."""
+    """The other one less the champion with its 95 % interval; a rate in points of a hundred."""
     if isinstance(change.champion, Rate):
         value, low, high = _signed(change.difference, 100, 1)
         return _both(POINTS, value=value, low=low, high=high)
@@ -116,13 +119,13 @@ def _moved(gained: int, lost: int) -> tables.Own:
     return _both(N_("{gained} better, {lost} worse"), gained=gained, lost=lost)
 
 
-def charts(champion: Bundle, challenger: Bundle, split: str) -> None:
-    """ROC of both in one chart, the calibration of each in its own."""
+def charts(champion: Bundle, challenger: Bundle, split: str, other: str) -> None:
+    """ROC of both in one chart, the calibration of each in its own. other: as in `figures`."""
     from pages.shared.trust import charts as drawn
 
     said = {
         name: (bundle.evaluations[split].labels, bundle.probabilities(split))
-        for name, bundle in ((_("Champion"), champion), (_("Challenger"), challenger))
+        for name, bundle in ((_("Champion"), champion), (_(other), challenger))
     }
     left, right = st.columns(2, gap="large")
     with left:
@@ -134,27 +137,31 @@ def charts(champion: Bundle, challenger: Bundle, split: str) -> None:
             st.altair_chart(chart, key="admin.chart.roc", alt=_("ROC of both versions"))
     with right:
         for number, (name, of) in enumerate(said.items()):
-            st.markdown(f"**{_('Calibration')}: {name}**")
+            title = f"{_('Calibration')}: {name}"
+            st.markdown(f"**{title}**")
             st.altair_chart(
                 drawn.reliability(curves.reliability(*of)),
                 key=f"admin.chart.calibration.{number}",
-                alt=_("Calibration of the {name}", name=name),
+                alt=title,
             )
 
 
-def films(found: "Comparison") -> None:
-    """Those on whose decision they differ, losses first, with both heatmaps on request."""
+def films(found: "Comparison", other: str) -> None:
+    """Those on whose decision they differ, losses first, with both heatmaps on request.
+
+    other: as in `figures`.
+    """
     st.subheader(_("Films on which they differ: {n}", n=len(found.differing)))
     if not found.differing:
         st.caption(_(SAME))
         return
-    _pictures(found)
+    _pictures(found, other)
     with st.expander(_("All of them as a list")):
-        records = [_record(film) for film in found.differing]
+        records = [_record(film, other) for film in found.differing]
         listing(_("What got worse before what got better"), records, "")
 
 
-def _pictures(found: "Comparison") -> None:
+def _pictures(found: "Comparison", other: str) -> None:
     there = [
         (film, path)
         for film in found.differing
@@ -175,7 +182,7 @@ def _pictures(found: "Comparison") -> None:
         st.markdown(f"**{plain(film.file)}**, {_(LABELS[film.label])}: {_verdict(film)}")
         for column, name, version, probability in zip(
             st.columns(2),
-            (_("Champion"), _("Challenger")),
+            (_("Champion"), _(other)),
             (found.champion_version, found.challenger_version),
             (film.champion, film.challenger),
             strict=True,
@@ -194,12 +201,12 @@ def _film(found: tuple[bytes, bool] | None, name: str, probability: float | None
     st.image(picture, caption=words, width=320, alt=words)
 
 
-def _record(film: "Differing") -> dict[str, object]:
+def _record(film: "Differing", other: str) -> dict[str, object]:
     return {
         _("Film"): film.file,
         _("Reference label"): _(LABELS[film.label]),
         _("Champion"): _probability(film.champion),
-        _("Challenger"): _probability(film.challenger),
+        _(other): _probability(film.challenger),
         _("Verdict"): _verdict(film),
     }
 

@@ -169,6 +169,8 @@ def _curves(lines: Sequence[Mapping[str, Any]], is_alive: bool) -> None:
 def _numbers(lines: Sequence[Mapping[str, Any]]) -> None:
     last = lines[-1]
     with st.container(horizontal=True):
+        if "run" in last:
+            st.metric(_("Run"), f"{last['run']} / {last['runs']}", width=100)
         st.metric(_("Epochs done"), len(lines), width=150)
         if "validation_auroc" in last:
             st.metric(_("AUROC, validation"), f"{last['validation_auroc']:.3f}", width=190)

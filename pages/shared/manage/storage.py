@@ -1,6 +1,7 @@
 """Storage: what is kept, and deleting an image or a left-over of retraining for good."""
 
 import re
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -13,6 +14,9 @@ from model.people.access import Actor
 from pages.shared import auth
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, listing, said, size, when
+
+if TYPE_CHECKING:
+    from model.retraining.retraining_storage import Item
 
 SHOWN = 8  # images at a time
 THUMBNAIL_PX = 120
@@ -30,6 +34,11 @@ NEEDED = N_(
     "Registered versions stay in the registry whatever is deleted here. The version that is "
     "served, the one before it and the shipped one are never deleted."
 )
+HOLDING = N_(
+    "**Deleted images are still in:** {where}. Delete these too, below. A GPU host has its own "
+    "copies of what it has trained on: delete them there. Versions that were trained on them stay."
+)
+HOLDS = N_("it holds deleted images: {n}")
 REMOVED = N_("{what} is deleted; the audit trail says by whom and why.")
 KINDS = {
     "retraining set": N_("Retraining set"), "job": N_("Job"),
@@ -95,23 +104,37 @@ def _short(name: str) -> str:
     return f"{name[:12]}…" if re.match("[0-9a-f]{64}", name) else name
 
 
+def _titled(item: "Item") -> str:
+    name = f" “{item.set_name}”" if item.set_name else ""
+    return f"{_(KINDS[item.kind])} {_short(item.name)}{name}"
+
+
+def _fate(item: "Item") -> str:
+    """Whether it may be deleted, and what speaks for or against it."""
+    fate = _("no: {why}", why=item.needed) if item.needed else _("yes")
+    return f"{fate}; {_(HOLDS, n=item.num_deleted)}" if item.num_deleted else fate
+
+
 def _retraining(actor: Actor) -> None:
     """Sets, jobs, copies of versions and uploads: how large, and what nothing needs any more."""
     from model.retraining import retraining_storage
 
     found = retraining_storage.items(actor)
+    holding = ", ".join(plain(_titled(item)) for item in found if item.num_deleted)
+    if holding:
+        st.warning(_(HOLDING, where=holding), icon=":material/delete_history:")
     total = sum(item.num_bytes for item in found)
     records = [
         {
             _("What"): _(KINDS[item.kind]),
             _("Name"): _short(item.name),
             _("Size"): size(item.num_bytes),
-            _("May be deleted"): _("no: {why}", why=item.needed) if item.needed else _("yes"),
+            _("May be deleted"): _fate(item),
         }
         for item in found
     ]
     listing(_("Kept by retraining: {size}", size=size(total)), records, _(NO_RETRAINING))
-    free = {f"{_(KINDS[one.kind])} {_short(one.name)}": one for one in found if not one.needed}
+    free = {_titled(one): one for one in found if not one.needed}
     if free:
         with st.popover(_("Delete one of them"), icon=":material/delete:"):
             chosen = st.selectbox(_("Which"), list(free), key="admin.free")

@@ -1,13 +1,14 @@
 """A new training of a frozen retraining set: presets first, the rest folded away."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from model.errors import PneumoscopeError
 from model.language import N_, _
 from model.people.access import Actor
+from model.training.runs import FOLDS, MOST
 from pages.shared import auth, retraining_services
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, when
@@ -21,10 +22,8 @@ UNKNOWN = N_(
     "How long it will take is unknown: no training has ended on this host yet. The tab Jobs tells "
     "the time of each epoch."
 )
-ABOUT = N_(
-    "About {time} for its epochs, by those of earlier trainings on this host; then it reads the "
-    "locked test set."
-)
+ABOUT = N_("About {time}, by earlier trainings on this host.")
+TOGETHER = N_("Less where the cluster has room for several trainings at a time.")
 LOCAL, RAY = N_("This server"), N_("GPU host (Ray)")
 HOSTS = {"local": LOCAL, "ray": RAY}
 SETTINGS_HELP = N_(
@@ -33,6 +32,14 @@ SETTINGS_HELP = N_(
 BUDGET_HELP = N_(
     "The training ends after the epoch in which this time is over, with the best network so far. "
     "0: no limit."
+)
+FOLDS_HELP = N_(
+    "So many trainings, each judged on patients that it has not seen: shows how much the choice of "
+    "patients matters. 1: no cross-validation."
+)
+SEEDS_HELP = N_(
+    "So many trainings that differ by chance. The version is the one with the highest AUROC on the "
+    "validation; the locked test set is not looked at for this choice."
 )
 INITS = {
     "champion": N_("the version that is served"),
@@ -115,17 +122,18 @@ def draw(actor: Actor, sets: list["RetrainingSet"]) -> None:
         format_func=where,
         key="admin.train.host",
     )
-    init, seed, budget, changes = _details(config)
-    _time(actor, by_hash[chosen], host, config, changes)
+    details = _details(config)
+    _time(actor, by_hash[chosen], host, config, details)
     if st.button(_("Start the training"), type="primary", icon=":material/model_training:"):
-        _start(chosen, host, config, init, seed, budget, changes)
+        _start(host, set_sha256=chosen, config=config, **details)
 
 
 def _title(one: "RetrainingSet") -> str:
     return f"{one.name}, {when(one.created)}, {one.sha256[:8]}"
 
 
-def _details(config: str) -> tuple[str, int, int, tuple[str, ...]]:
+def _details(config: str) -> dict[str, Any]:
+    """Further fields of a `JobSpec`."""
     with st.expander(_("Details")):
         init = st.selectbox(
             _("Start from"),
@@ -139,22 +147,35 @@ def _details(config: str) -> tuple[str, int, int, tuple[str, ...]]:
             _("At most, minutes"), 0, 100_000, 0, key="admin.train.budget", help=_(BUDGET_HELP)
         )
         seed = right.number_input(_("Seed"), 0, 1_000_000, 0, key="admin.train.seed")
+        folds = left.selectbox(
+            _("Cross-validation, folds"), FOLDS, key="admin.train.folds", help=_(FOLDS_HELP)
+        )
+        seeds = right.number_input(
+            _("Seeds"), 1, MOST, 1, key="admin.train.seeds", help=_(SEEDS_HELP)
+        )
         text = st.text_area(
             _("Other settings"), key="admin.train.changes", help=_(SETTINGS_HELP), height=90,
             placeholder="epochs=4,4",
         )  # fmt: skip
-    return init, seed, budget, tuple(line.strip() for line in text.splitlines() if line.strip())
+    changes = tuple(line.strip() for line in text.splitlines() if line.strip())
+    return {
+        "init": init, "seed": seed, "budget_minutes": budget, "changes": changes,
+        "folds": folds, "seeds": seeds,
+    }  # fmt: skip
 
 
 def _time(
-    actor: Actor, chosen: "RetrainingSet", host: str, config: str, changes: tuple[str, ...]
+    actor: Actor, chosen: "RetrainingSet", host: str, config: str, details: dict[str, Any]
 ) -> None:
+    changes, runs = details["changes"], details["folds"] + details["seeds"] - 1
     try:
-        seconds = retraining_services.estimate(actor, chosen, host, config, changes)
+        seconds = retraining_services.estimate(actor, chosen, host, config, changes, runs)
     except PneumoscopeError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     said = _(UNKNOWN) if seconds is None else _(ABOUT, time=_duration(seconds))
+    if seconds and runs > 1 and host == "ray":
+        said += f" {_(TOGETHER)}"
     st.caption(f":material/schedule: {said}")
 
 
@@ -168,14 +189,8 @@ def _duration(seconds: float) -> str:
     return _("{n} hours", n=f"{minutes / 60:.1f}")
 
 
-def _start(
-    chosen: str, host: str, config: str, init: str, seed: int, budget: int, changes: tuple[str, ...]
-) -> None:
+def _start(host: str, **spec: Any) -> None:
     with Saying("") as saying:
-        job = retraining_services.submit(
-            auth.require("admin"), host,
-            set_sha256=chosen, config=config, init=init, seed=seed, budget_minutes=budget,
-            changes=changes,
-        )  # fmt: skip
+        job = retraining_services.submit(auth.require("admin"), host, **spec)
         saying.text = _(STARTED, id=job)
     st.rerun()

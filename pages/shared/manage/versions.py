@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from model.errors import PneumoscopeError, StoreError
 from model.language import N_, _
@@ -10,7 +11,7 @@ from model.people.access import Actor
 from model.phrases import translated
 from pages.shared import auth, version_services
 from pages.shared.drawing import plain
-from pages.shared.manage import differences, listing, said, say, when
+from pages.shared.manage import differences, listing, repeats, said, say, when
 
 if TYPE_CHECKING:
     from model.versions.registered import Version
@@ -22,11 +23,16 @@ NO_OTHER = N_(
     "one that is served, on the same films."
 )
 DOWN = N_("The registry of the versions does not answer; readings go on with the version below.")
-ASKING = N_("Asking the registry of the versions ...")
+ASKING = N_(
+    "Asking the registry of the versions; the first time after the server's start that takes some "
+    "seconds ..."
+)
 FIXED = N_(
     "XRAY_BUNDLE says which version this server serves: whatever is promoted here is taken up only "
     "when that setting is taken away."
 )
+CHALLENGER, NEWER, EARLIER = N_("Challenger"), N_("Newer version"), N_("Earlier version")
+BEFORE = N_("Served before")  # what one rolls back to; the others are promoted
 PROMOTE, ROLL_BACK = N_("Promote this version"), N_("Roll back to this version")
 DONE = N_("{version} is served now: every open page takes it at its next reading.")
 AT_ONCE = N_(
@@ -38,6 +44,7 @@ NEEDS_REASON = N_(
     "Type why it is to be served all the same."
 )
 FORBIDDEN = N_("It cannot be promoted: {why}")
+NOT_COMPARED = N_("The two cannot be compared: {why}")  # which going back does not need
 
 
 def draw(actor: Actor) -> None:
@@ -48,20 +55,23 @@ def draw(actor: Actor) -> None:
         st.info(_(FIXED), icon=":material/lock:")
     if champion.problem:
         st.error(plain(champion.problem), icon=":material/gpp_bad:")
-    versions, is_down = _versions(actor)
-    other = _other(versions, champion.name)
+    above = st.container()
     left, right = st.columns(2, gap="large")
-    with left:
-        _card(_("Champion: this version is served"), champion.name, versions, _since(champion))
-    with right:
-        if other is not None:
-            is_challenger = "challenger" in other.aliases
-            title = _("Challenger") if is_challenger else _("Another version")
-            _card(title, other.model_version, versions, "")
-        elif not is_down:
-            st.info(_(NO_OTHER), icon=":material/model_training:")
+    served = left.empty()
+    title = _("Champion: this version is served")
+    _card(served, title, champion.name, None, _since(champion))  # while the registry is asked
+    with above:
+        versions, is_down = _versions(actor)
+        other = _other(versions, champion.name)
+    if not is_down:
+        _card(served, title, champion.name, versions, _since(champion))
     if other is not None:
-        _compare(champion, other)
+        goes_back = version_services.was_served(other.model_version)
+        name = BEFORE if goes_back else _named(other, champion.name, versions)
+        _card(right.empty(), _(name), other.model_version, versions, "")
+        _compare(champion, other, name)
+    elif not is_down:
+        right.info(_(NO_OTHER), icon=":material/model_training:")
     if not is_down:
         st.subheader(_("All versions"))
         caption = _("Versions, newest first: {n}", n=len(versions))
@@ -84,11 +94,21 @@ def _since(champion: "Champion") -> str:
     return _("since {time} UTC, by {who}", time=when(champion.since), who=champion.by)
 
 
-def _compare(champion: "Champion", other: "Version") -> None:
-    """What differs, and the way to have the other one served; going back needs no comparison."""
+def _named(other: "Version", served: str, versions: list["Version"]) -> str:
+    """What a version that was never served is beside the one that is."""
+    if "challenger" in other.aliases:
+        return CHALLENGER
+    numbers = {one.model_version: one.number for one in versions}
+    return NEWER if other.number > numbers.get(served, 0) else EARLIER
+
+
+def _compare(champion: "Champion", other: "Version", name: str) -> None:
+    """What differs, and the way to have the other one served; going back needs no comparison.
+
+    name: what the other one is called beside the champion.
+    """
     found = None
     try:
-        goes_back = version_services.was_served(other.model_version)
         if not champion.problem:
             found = version_services.comparison(champion.name, other.model_version)
             both = [version_services.bundle_of(n) for n in (champion.name, other.model_version)]
@@ -97,12 +117,14 @@ def _compare(champion: "Champion", other: "Version") -> None:
         return
     if found:
         for problem in found.problems:
-            st.warning(_(FORBIDDEN, why=plain(translated(problem))), icon=":material/block:")
-        differences.figures(found)
-    _step(champion, other, found, goes_back)
+            words = NOT_COMPARED if name == BEFORE else FORBIDDEN
+            st.warning(_(words, why=plain(translated(problem))), icon=":material/block:")
+        differences.figures(found, name)
+        repeats.draw(both[1])
+    _step(champion, other, found, goes_back=name == BEFORE)
     if found and not found.problems:
-        differences.charts(both[0], both[1], found.split)
-        differences.films(found)
+        differences.charts(both[0], both[1], found.split, name)
+        differences.films(found, name)
 
 
 def _step(
@@ -174,13 +196,21 @@ def _marks(version: "Version") -> str:
     return f" ({', '.join(named)})" if named else ""
 
 
-def _card(title: str, model_version: str, versions: list["Version"], since: str) -> None:
-    version = next((one for one in versions if one.model_version == model_version), None)
+def _card(
+    place: DeltaGenerator,
+    title: str,
+    model_version: str,
+    versions: list["Version"] | None,
+    since: str,
+) -> None:
+    """versions: the registered ones, None while that is not known."""
+    version = next((one for one in versions or () if one.model_version == model_version), None)
     number = _("Version {n}", n=version.number) if version and version.number else _("Version")
-    with st.container(border=True):
+    born = "" if versions is None else _born(version)
+    with place.container(border=True):
         st.caption(title)
         st.markdown(f"**{number}** · {plain(model_version or _('unknown'))}")
-        st.caption(" · ".join(plain(words) for words in (since, _born(version)) if words))
+        st.caption(" · ".join(plain(words) for words in (since, born) if words))
 
 
 def _born(version: "Version | None") -> str:

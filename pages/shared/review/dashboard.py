@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from model.clinic.agreement import MODEL, Pair, Summary
 from model.language import N_, _
 from model.people.access import Actor, may
 from model.phrases import translated
-from pages.shared import review_services
+from pages.shared import downloads, review_services
 from pages.shared.trust import tables
 
 NOTHING = N_("Nobody has reviewed a film yet.")
@@ -114,12 +115,13 @@ def _probabilities(actor: Actor) -> None:
         }
         charts = importlib.import_module("pages.shared.trust.charts")  # Altair takes .4 s
         st.altair_chart(
-            charts.steps(edges, lines, _("Probability of pneumonia"), _("set")),
+            charts.steps(edges, lines, _("Probability of pneumonia"), "set"),
             key="review.chart.probabilities",
             alt=_("Distribution of the probabilities now and at the validation"),
         )
 
 
+@st.fragment
 def _exports(actor: Actor) -> None:
     st.subheader(_("Export"))
     with st.container(horizontal=True):
@@ -127,13 +129,11 @@ def _exports(actor: Actor) -> None:
             ("csv", "CSV", "text/csv"),
             ("jsonl", _("JSON lines"), "application/x-ndjson"),
         ):
-            st.download_button(
+            downloads.button(
                 _("Reviews as {format}", format=title),
-                data=lambda kind=kind: review_services.export(actor, kind),  # type: ignore[misc]
-                file_name=f"reviews.{kind}",
-                mime=mime,
-                icon=":material/download:",
-                on_click="ignore",
+                partial(review_services.export, actor, kind),
+                f"reviews.{kind}",
+                mime,
                 key=f"review.export.{kind}",
             )
     st.caption(_(ALL) if may(actor, "admin") else _(OWN))

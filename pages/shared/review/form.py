@@ -60,7 +60,7 @@ def draw(asked: Asked) -> Said | None:
             chosen["heatmap"] = _choose(asked, HEATMAP, "heatmap", keys.HEATMAPS, given)
         with st.container(key="review-comment"):
             comment = st.text_area(
-                f"{_(COMMENT)} (T)",
+                f"{_(COMMENT)} `T`",
                 old.comment if old else "",
                 max_chars=MAX_COMMENT,
                 height=80,
@@ -68,7 +68,7 @@ def draw(asked: Asked) -> Said | None:
                 key=f"review.comment.{asked.key}",
             )
         with st.container(key="review-keep"):
-            keep = st.checkbox(f"{_(KEEP)} (X)", key=f"review.keep.{asked.key}")
+            keep = st.checkbox(f"{_(KEEP)} `X`", key=f"review.keep.{asked.key}")
         st.caption(_(KEPT))
         pressed = st.form_submit_button(
             _(STORE_BLINDED if asked.blinded else STORE),

@@ -12,7 +12,8 @@ export default function mount({ data }) {
       return;
     }
     const isTyping = path[0].matches?.("textarea, select, input:not([type=radio], [type=checkbox])");
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const isOff = document.documentElement.dataset.shortcuts === "off";
+    if (isOff || isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (event.key === "?" && onFilm) return; // it has its own
     const [name, index] = data[event.key.toLowerCase()] ?? [];
     const controls = document.querySelectorAll(`.st-key-${name} :is(input, textarea, button)`);

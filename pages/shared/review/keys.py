@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from model.language import N_, _
-from pages.shared import review_services
+from pages.shared import review_services, shortcuts
 
 TITLE = N_("Keys")
 NOTE = N_(
@@ -59,6 +59,7 @@ def help_list() -> None:
         st.container(key="review-keys", width="content"),
         st.popover(_(TITLE), icon=":material/keyboard:"),
     ):
+        shortcuts.switch()
         rows = [(key, what) for options in _GROUPS.values() for key, what in options.items()]
         rows += [(key, what) for key, (_name, what) in _OTHERS.items()]
         rows.append(("ctrl + enter", N_("store")))

@@ -276,7 +276,8 @@ def steps(edges: np.ndarray, counts: Mapping[str, np.ndarray], title: str, of: s
         # The last bin once more, so that its step reaches the last edge.
         for i, edge in zip([*range(len(values)), len(values) - 1], edges, strict=True)
     ]
-    classes, legend = list(counts), bottom(columns=2)
+    classes = list(counts)
+    legend = bottom(columns=2 if len("".join(classes)) < 40 else 1)  # a phone is narrow
     return (
         alt.Chart(inline(records))
         .mark_line(interpolate="step-after", point=alt.OverlayMarkDef(size=40, opacity=0))

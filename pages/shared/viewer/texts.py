@@ -55,11 +55,11 @@ TEXTS = (
     N_("Keys and mouse"),
     N_("Keys and mouse (?)"),
     N_("Full screen"),
-    N_("Wheel, pinch,"),
+    N_("Wheel, pinch"),
     N_("zoom"),
     N_("Drag, arrow keys"),
     N_("move the film"),
-    N_("Double click, two taps,"),
+    N_("Double click, two taps"),
     N_("fit"),
     N_("Right drag,"),
     N_("Shift"),
@@ -83,7 +83,8 @@ TEXTS = (
     N_("Enter"),
     N_("boxes what is in view"),
     N_("draw outlines by dragging"),
-    N_("undo the last, clear all"),
+    N_("undo the last"),
+    N_("clear all"),
     N_("end drawing: dragging moves the film again"),
     N_(
         "Windows. As delivered: what the file asks for. Auto: from the .5th to the 99.5th "
@@ -97,6 +98,8 @@ TEXTS = (
         "Lungs. Their outline is a program's work, drawn without the lung behind the heart. It "
         "can be wrong."
     ),
+    N_("Keyboard shortcuts"),
+    N_("Keys that are a single letter, digit or sign, on all pages; kept in this browser."),
     N_("Close"),
     N_("value"),
     N_("heat"),

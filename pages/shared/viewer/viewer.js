@@ -56,6 +56,10 @@ function textsOf(root) {
 function translate(view, texts) {
   view.texts = texts;
   for (const [english, set] of view.template) set(say(view, english));
+  if (areKeysOn()) return;
+  for (const element of view.root.querySelectorAll("[title]")) { // which end with their keys
+    element.title = element.title.replace(/ \([^)]*\)$/, "");
+  }
 }
 
 // ---- Payload: see pages/shared/viewer/__init__.py ------------------------------------------
@@ -377,7 +381,8 @@ function showFilmFacts(view) {
   el.verdict.textContent = heat ? "" : header.empty;
   const label = heat ? say(view, "Chest X-ray, {width} by {height} pixels, with heatmap.", facts)
     : say(view, "Chest X-ray, {width} by {height} pixels, without heatmap.", facts);
-  el.canvas.setAttribute("aria-label", `${label} ${say(view, "Press question mark for the keys.")}`);
+  const keys = areKeysOn() ? ` ${say(view, "Press question mark for the keys.")}` : "";
+  el.canvas.setAttribute("aria-label", label + keys);
   const needHeat = ".tools .heat :is(button, input, [data-el=colormap]), [data-do=side]";
   for (const control of root.querySelectorAll(needHeat)) control.disabled = !heat;
   buttons.lungs.disabled = !header.lungs;
@@ -512,6 +517,8 @@ const KEYS = {
   "]": "stronger", c: "nextColormap", m: "nextMap", l: "lungs", s: "otherLayout", r: "reset", "?": "help",
   b: "box", p: "outline", z: "undo", Delete: "clear",
 };
+// Keys that are a single character can be switched off, on all pages: pages/shared/shortcuts.js.
+const areKeysOn = () => document.documentElement.dataset.shortcuts !== "off";
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 function act(view, name) {
@@ -538,6 +545,13 @@ function setMap(view, index) {
 function setOpacity({ state }, opacity) {
   state.opacity = clamp(Math.round(20 * opacity) / 20, 0, 1);
   return ["Opacity {share}", { share: percent(state.opacity) }];
+}
+
+function showKeys(view) {
+  view.root.dataset.shortcuts = areKeysOn() ? "on" : "off";
+  view.el.shortcuts.checked = areKeysOn();
+  translate(view, view.texts);
+  if (view.film) showFilmFacts(view);
 }
 
 // The film alone while a key or the button is held; `by` names which, "" ends it.
@@ -581,6 +595,9 @@ function listen(view) {
     target.addEventListener(type, handler, { signal: view.ended.signal, ...options });
   for (const [name, button] of Object.entries(view.buttons)) on(button, "click", () => act(view, name));
   on(el.helpClose, "click", () => act(view, "help"));
+  on(el.shortcuts, "change", () => {
+    document.documentElement.dataset.shortcuts = el.shortcuts.checked ? "on" : "off";
+  });
   on(el.opacity, "input", () => { setOpacity(view, el.opacity.value / 100); schedule(view); });
   on(el.colormap, "change", () => { view.state.colormap = el.colormap.value; schedule(view); });
   on(el.map, "change", () => setMap(view, el.map.selectedIndex));
@@ -616,6 +633,7 @@ function onKeyDown(view, event) {
   const pressesButton = on && on !== view.el.peek && [" ", "Enter"].includes(event.key);
   if (on?.matches("select, input") || pressesButton) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (key.length === 1 && key !== " " && !areKeysOn()) return;
   if (key === " " || key === "h") setPeek(view, "key");
   else if (key in ARROWS) onArrow(view, ARROWS[key], event.shiftKey);
   else if (key === "Enter" && view.state.tool === "box") boxOfView(view);
@@ -728,13 +746,17 @@ function create(root) {
   };
   view.observer = new ResizeObserver(() => schedule(view));
   view.observer.observe(el.stage);
+  view.keys = new MutationObserver(() => showKeys(view));
+  view.keys.observe(document.documentElement, { attributeFilter: ["data-shortcuts"] });
   listen(view);
+  showKeys(view);
   return view;
 }
 
 function destroy(view) {
   view.ended.abort();
   view.observer.disconnect();
+  view.keys.disconnect();
   cancelAnimationFrame(view.frame);
   view.calls = Infinity; // a film that is still being unpacked finds itself out of date
   view.film = null;

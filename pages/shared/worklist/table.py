@@ -1,28 +1,37 @@
 """The table of a list, how far its reading is, filters and exports."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from model.errors import PneumoscopeError
 from model.language import N_, _
 from model.people.access import Actor
 from model.phrases import translated
-from pages.shared import worklist_services
+from pages.shared import downloads, worklist_services
 from pages.shared.drawing import plain
+from pages.shared.operating_points import Thresholds
 from pages.shared.worklist import intake
 from pages.shared.worklist_services import DECISIONS, SORTS, Row
 
 ACTIVE = ("waiting", "reading")
 ALL = N_("All")
+EARLIER = N_(
+    "**Read by a version that was served earlier: {n} of {total}** ({versions}). Each is decided "
+    "at that version's own threshold of the chosen name, the default one for a number that was set "
+    "by hand, and not at all where its thresholds are not here, until it is read again."
+)
+NOT_KEPT = N_(
+    "The films of {n} of them are not at hand any more: give them again, then they can be read."
+)
 GATES = (N_("accepted"), N_("unusual"), N_("refused"))
 _EVERY_SECONDS = 2.0
 _ROW_PX, _TABLE_PX = 52, 560
 
 
-def draw(actor: Actor, number: int, threshold: float, band: float) -> list[Row]:
+def draw(actor: Actor, number: int, thresholds: Thresholds) -> list[Row]:
     """Draws it and returns the rows that are shown, in their order."""
     found = worklist_services.progress(actor, number)
     active = found is not None and found.state in ACTIVE
@@ -30,8 +39,8 @@ def draw(actor: Actor, number: int, threshold: float, band: float) -> list[Row]:
     st.fragment(_progress, run_every=every)(actor, number)
     _missing(actor, number, active)
     wanted = _filters()
-    st.fragment(_table, run_every=every)(actor, number, threshold, band, wanted)
-    _exports(actor, number, threshold, band)
+    st.fragment(_table, run_every=every)(actor, number, thresholds, wanted, active)
+    _exports(actor, number, thresholds)
     return st.session_state.get("worklist.rows", [])
 
 
@@ -84,7 +93,7 @@ def _missing(actor: Actor, number: int, active: bool) -> None:
 
 def _filters() -> dict[str, str]:
     """Values of fields of Row that are wanted, with the sort and the words to search."""
-    sort, decision, gate, search = st.columns([3, 3, 2, 3])
+    sort, decision, gate, search = st.columns([4.4, 3.2, 2.2, 2.6])
     names = {words: name for name, words in DECISIONS.items()}
     chosen = decision.selectbox(
         _("Decision"), [ALL, *names], format_func=_, key="worklist.decision"
@@ -101,10 +110,15 @@ def _filters() -> dict[str, str]:
 
 
 def _table(
-    actor: Actor, number: int, threshold: float, band: float, filters: dict[str, str]
+    actor: Actor, number: int, thresholds: Thresholds, filters: dict[str, str], active: bool
 ) -> None:
     state = st.session_state
-    found = worklist_services.rows(actor, number, threshold, band)
+    if thresholds.is_over:
+        st.rerun()  # the slider too is another version's now
+    found = worklist_services.rows(actor, number, thresholds)
+    earlier = [row for row in found if row.model_version not in ("", thresholds.served)]
+    if earlier and not active:
+        _earlier(actor, number, earlier, len(found), thresholds.served)
     wanted = {name: filters[name] for name in ("decision", "gate")}
     rows = worklist_services.chosen(found, filters["sort"], wanted, filters["search"])
     state["worklist.rows"] = rows
@@ -112,7 +126,7 @@ def _table(
     opened = [i for i, row in enumerate(rows) if row.position == state.get("worklist.open")]
     state["worklist.table"] = {"selection": {"rows": opened, "columns": [], "cells": []}}
     st.dataframe(
-        _frame(rows, worklist_services.thumbnails(actor, number)),
+        _frame(rows, worklist_services.thumbnails(actor, number), bool(earlier)),
         key="worklist.table",
         on_select=_select,
         selection_mode="single-row",
@@ -130,6 +144,24 @@ def _table(
         with st.expander(_("{n} not readable", n=len(errors)), icon=":material/broken_image:"):
             st.table({_("File"): [plain(row.file) for row in errors],
                       _("Why"): [plain(row.remark) for row in errors]})  # fmt: skip
+
+
+def _earlier(actor: Actor, number: int, rows: Sequence[Row], num_files: int, served: str) -> None:
+    """What another version has read, and the way to have it read by the one that is served."""
+    versions = ", ".join(sorted({plain(row.model_version) for row in rows}))
+    st.info(_(EARLIER, n=len(rows), total=num_files, versions=versions), icon=":material/history:")
+    held = worklist_services.at_hand(actor, number)
+    there = [row.position for row in rows if row.position in held]
+    if there and st.button(
+        _("Read {n} again with {version}", n=len(there), version=plain(served)),
+        key="worklist.read_again",
+    ):
+        worklist_services.go_on(actor, number, there)
+        st.rerun()
+    if len(there) < len(rows):
+        st.caption(_(NOT_KEPT, n=len(rows) - len(there)))
+        with st.expander(_("Give the films again")):
+            intake.give(actor, number, "earlier")
 
 
 def _counts(found: Sequence[Row], rows: Sequence[Row]) -> str:
@@ -150,12 +182,15 @@ def _select() -> None:
         state["worklist.selected"] = True
 
 
-def _frame(rows: Sequence[Row], thumbnails: dict[int, str]) -> pd.DataFrame:
+def _frame(rows: Sequence[Row], thumbnails: dict[int, str], mixed: bool) -> pd.DataFrame:
+    """mixed: of several versions, each of which is named then."""
+    versions = {"version": [row.model_version for row in rows]} if mixed else {}
     return pd.DataFrame(
         {
             "film": [thumbnails.get(row.position) for row in rows],
             "probability": [row.probability for row in rows],
             "decision": [_(DECISIONS[row.decision]) for row in rows],
+            **versions,
             "gate": [_(row.gate) for row in rows],
             "review": [row.review for row in rows],
             "file": [row.file for row in rows],
@@ -167,11 +202,12 @@ def _frame(rows: Sequence[Row], thumbnails: dict[int, str]) -> pd.DataFrame:
 def _columns() -> dict[str, Any]:
     config = st.column_config
     return {
-        "film": config.ImageColumn(_("Film"), width=64),
+        "film": config.ImageColumn(_("Film"), width=88),
         "probability": config.ProgressColumn(
             _("Probability"), min_value=0.0, max_value=1.0, format="%.2f", width=110
         ),
         "decision": config.TextColumn(_("Decision"), width=140),
+        "version": config.TextColumn(_("Version"), width=170),
         "gate": config.TextColumn(_("Gate"), width=80),
         "review": config.TextColumn(_("Review"), width=110),
         "file": config.TextColumn(_("File"), width=170),
@@ -179,24 +215,19 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def _exports(actor: Actor, number: int, threshold: float, band: float) -> None:
+@st.fragment
+def _exports(actor: Actor, number: int, thresholds: Thresholds) -> None:
     with st.container(horizontal=True, gap="small"):
         for kind, mime in (("csv", "text/csv"), ("json", "application/json")):
-            st.download_button(
+            downloads.button(
                 kind.upper(),
-                data=lambda kind=kind: _export(actor, number, kind, threshold, band),  # type: ignore[misc]
-                file_name=f"worklist-{number}.{kind}",
-                mime=mime,
-                icon=":material/download:",
-                on_click="ignore",
+                partial(_export, actor, number, kind, thresholds),
+                f"worklist-{number}.{kind}",
+                mime,
                 key=f"worklist.export.{kind}",
                 help=_("The decisions at this threshold. The export is recorded."),
             )
 
 
-def _export(actor: Actor, number: int, kind: str, threshold: float, band: float) -> str:
-    """What went wrong stands in the file: a download cannot say it otherwise."""
-    try:
-        return worklist_services.export(actor, number, kind, threshold, band)
-    except PneumoscopeError as error:
-        return f"{error}\n"
+def _export(actor: Actor, number: int, kind: str, thresholds: Thresholds) -> bytes:
+    return worklist_services.export(actor, number, kind, thresholds).encode()

@@ -34,8 +34,8 @@ def films(num: int, **changes: Callable[[], bytes]) -> dict[int, Film]:
 class Fake:
     """A classifier that says the mean grey; holds a batch as long as `go` is not set."""
 
-    def __init__(self) -> None:
-        self.bundle = SimpleNamespace(preprocessing="grey-standardise-2", model_version="v1")
+    def __init__(self, version: str = "v1") -> None:
+        self.bundle = SimpleNamespace(preprocessing="grey-standardise-2", model_version=version)
         self.go, self.entered = threading.Event(), threading.Event()
         self.go.set()
         self.sizes: list[int] = []
@@ -52,7 +52,8 @@ class Fake:
         self.sizes.append(len(xrays))
         gate = Gate("accepted", 1.0, "Like the others.")
         heat = np.zeros((2, 2), np.float32)
-        return [Prediction(film.pixels.mean() / 255, 0.1, heat, gate, "v1") for film in xrays]
+        version = self.bundle.model_version
+        return [Prediction(film.pixels.mean() / 255, 0.1, heat, gate, version) for film in xrays]
 
 
 @pytest.fixture
@@ -181,6 +182,47 @@ def test_after_a_restart_what_was_read_is_there_and_the_rest_is_given_again(
     assert ended(again, other) == "done"
     assert states(other) == ["read"] * 20
     assert again.progress(ANN, other).num_files == 19
+
+
+def test_promoted_meanwhile_a_batch_ends_with_the_version_that_began_it(
+    fake: Fake, sqlite_home: Path
+):
+    new, served = Fake("v2"), [fake]
+    reader = BatchReader(lambda: served[0])
+    fake.go.clear()
+    number = begun(reader, films(48))
+    assert fake.entered.wait(30)
+    served[0] = new
+    fake.go.set()
+    assert ended(reader, number) == "done"
+    said = [file.reading for file in worklists.files(ANN, number)]
+    by_batch = [{one.model_version for one in said[n : n + 16]} for n in range(0, 48, 16)]
+    assert by_batch[0] == {"v1"}
+    assert by_batch[2] == {"v2"}
+    assert len(by_batch[1]) == 1
+    versions = [one.model_version for one in said]
+    assert (sum(fake.sizes), sum(new.sizes)) == (versions.count("v1"), versions.count("v2"))
+
+    earlier = [position for position, version in enumerate(versions) if version == "v1"]
+    reader.start(ANN, number, earlier)
+    assert ended(reader, number) == "done"
+    assert {file.reading.model_version for file in worklists.files(ANN, number)} == {"v2"}
+    assert sum(new.sizes) == 48
+
+
+def test_read_once_more_what_was_said_stays_until_it_is_replaced(fake: Fake, sqlite_home: Path):
+    new, served = Fake("v2"), [fake]
+    reader = BatchReader(lambda: served[0])
+    number = begun(reader, films(20))
+    assert ended(reader, number) == "done"
+    served[0] = new
+    new.go.clear()
+    reader.start(ANN, number, range(20))
+    assert new.entered.wait(30)
+    reader.cancel(ANN, number)
+    assert states(number) == ["read"] * 20
+    assert {file.reading.model_version for file in worklists.files(ANN, number)} == {"v1"}
+    new.go.set()
 
 
 def test_a_list_is_its_owners_alone(reader: BatchReader):

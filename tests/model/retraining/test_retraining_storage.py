@@ -1,32 +1,35 @@
 """What retraining keeps on the disk, and what may be deleted of it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model import store
+from model.clinic import kept_images
 from model.config import settings
 from model.errors import AccessError, InputError
+from model.people import audit
 from model.people.access import COMMAND_LINE
-from model.retraining.retraining_storage import UPLOAD, VERSION, delete, items
+from model.retraining import retraining_files
+from model.retraining.retraining_files import FILMS, Candidate
+from model.retraining.retraining_storage import JOB, SET, UPLOAD, VERSION, delete, items
+from model.training import job_store
+from model.training.job_host import RUNNING, SUCCEEDED
+from model.training.job_store import Job, JobSpec
 from model.versions import champion
 from tests.model import version_cases as versions
-from tests.model.review_cases import ANN
+from tests.model.retraining_cases import new_film, say
+from tests.model.review_cases import ANN, BOB
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("XRAY_HOME", str(tmp_path / "home"))
+def home(sqlite_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("XRAY_BUNDLE", raising=False)
     settings.cache_clear()
     versions.write_version(tmp_path / "shipped")
     monkeypatch.setattr(champion, "SHIPPED", tmp_path / "shipped")
-    yield tmp_path / "home"
-    store.close()
-    monkeypatch.undo()
-    settings.cache_clear()
+    return sqlite_home
 
 
 def serve(name: str, tmp_path: Path, previous: str = "") -> Path:
@@ -83,3 +86,63 @@ def test_only_an_admin_deletes() -> None:
         items(ANN)
     with pytest.raises(AccessError):
         delete(ANN, UPLOAD, "a.zip", "used")
+
+
+def freeze(*images: str) -> str:
+    """A set of these kept images, "autumn"; its hash."""
+    films = [
+        Candidate(f"review-{one}", one, "PNEUMONIA", "review", one, "training") for one in images
+    ]
+    folder = retraining_files.write(
+        COMMAND_LINE, "autumn", films, lambda one: one.image_sha256.encode(), lambda share: None
+    )
+    return folder.name
+
+
+def train(home: Path, job_id: str, set_sha256: str, state: str, model_version: str = "") -> None:
+    """A job with its own copy of the set."""
+    (home / "jobs" / job_id).mkdir(parents=True)
+    (home / "jobs" / job_id / FILMS).hardlink_to(home / "retraining" / set_sha256 / FILMS)
+    spec = JobSpec(set_sha256)
+    job = Job(job_id, spec, "here", state, store.now(), "zoe", 1, model_version=model_version)
+    job_store.add(job)
+
+
+def test_where_a_deleted_image_still_is_comes_first_and_may_go(home: Path, tmp_path: Path) -> None:
+    first, second = (say(ANN, "viral", new_film(seed)) for seed in (1, 2))
+    both, other = freeze(first, second), freeze(second)
+    serve("trained", tmp_path)
+    train(home, "aa", both, SUCCEEDED, model_version="trained")
+    train(home, "bb", other, SUCCEEDED)
+    before = {(one.kind, one.name): one for one in items(COMMAND_LINE)}
+    assert "was trained with it" in before[SET, both].needed
+    assert not any(one.num_deleted for one in before.values())
+
+    kept_images.delete(COMMAND_LINE, first, "the family asks for it")
+    found = items(COMMAND_LINE)
+    assert [(one.kind, one.name, one.num_deleted, one.set_name) for one in found[:2]] == [
+        (SET, both, 1, "autumn"), (JOB, "aa", 1, "autumn"),
+    ]  # fmt: skip
+    assert not any(one.num_deleted for one in found[2:])
+    assert [one.needed for one in found[:2]] == ["", ""]
+    for one in found[:2]:
+        delete(COMMAND_LINE, one.kind, one.name, "holds a deleted image")
+    assert not any(one.num_deleted for one in items(COMMAND_LINE))
+    assert not any(first.encode() in file.read_bytes() for file in home.rglob(FILMS))
+    trail = [(entry.action, entry.subject) for entry in audit.entries(COMMAND_LINE)][:3]
+    assert trail[::-1] == [
+        ("image deleted", first), ("retraining set deleted", both), ("job deleted", "aa"),
+    ]  # fmt: skip
+
+
+def test_a_training_under_way_keeps_its_set_though_an_image_of_it_was_deleted(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = say(ANN, "viral", new_film(1))
+    train(home, "aa", freeze(image), RUNNING)
+    monkeypatch.setattr("model.training.jobs.jobs", lambda actor: job_store.newest_first())
+    kept_images.delete(COMMAND_LINE, image, "the family asks for it")
+    found = items(COMMAND_LINE)
+    assert [(one.num_deleted, bool(one.needed)) for one in found[:2]] == [(1, True), (1, True)]
+    say(BOB, "viral", new_film(1))  # kept again, by another review
+    assert not any(one.num_deleted for one in items(COMMAND_LINE))
