@@ -18,7 +18,7 @@ from model.training import jobs, ray_checks, ray_client, ray_package, ray_work
 from model.training.job_host import CANCELLED, FAILED, LOST, QUEUED, RUNNING, SUCCEEDED
 from model.training.jobs import JobSpec
 from model.training.ray_host import FORGOTTEN, RayHost
-from model.versions import champion, registry
+from model.versions import champion, registry, tracking
 from tests.model.job_cases import ADMIN, SET, set_up, wait_for
 from tests.model.ray_cluster import Cluster, Mlflow, free_port
 
@@ -97,26 +97,40 @@ def run(command: str, folder: Path) -> tuple[str, str]:
     return ended(host, host.start(os.urandom(4).hex(), 1, folder))
 
 
-def test_a_killed_training_goes_on_and_comes_back_through_mlflow(
-    cluster: Cluster, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_training_outlives_what_it_needs_and_comes_back_through_mlflow(
+    servers: tuple[Cluster, Mlflow], cluster: Cluster, tiny_data: Path, tmp_path: Path, monkeypatch
 ):
     """With two seeds, of which each has a process and a GPU of its own."""
     set_up(monkeypatch, tmp_path, tiny_data)
     monkeypatch.setattr(ray_package, "PIECE_BYTES", 20_000)  # films in several pieces
+    monkeypatch.setattr(jobs, "host_of", lambda name: IMPATIENT)
     job = jobs.submit(ADMIN, LONG, "ray")
     assert (job.state, job.message) == (QUEUED, "")
     wait_for(lambda: both_train(cluster, job), "they do not train together", 200)
     kill(job.id)
     assert wait_until(job, SUCCEEDED, FAILED, LOST).state == LOST
     done = len(jobs.curves(ADMIN, job.id))
-    job = wait_until(jobs.retry(ADMIN, job.id), SUCCEEDED, FAILED, LOST)
-    assert job.state == SUCCEEDED, jobs.log(ADMIN, job.id)
-    again = epochs_of_last_attempt(RayHost().log(job.handle))
+
+    jobs.retry(ADMIN, job.id)
+    wait_for(lambda: epochs_of_last_attempt(job, 2), "it does not go on", 200)
+    servers[1].kill()
+    job = wait_until(job, SUCCEEDED, FAILED, LOST)
+    assert (job.state, "bundle is safe" in job.message) == (FAILED, True)
+    again = epochs_of_last_attempt(job, 2)
     assert 0 < again[0] <= done < EPOCHS, "it began anew"
     assert [line["epoch"] for line in jobs.curves(ADMIN, job.id)] == list(range(EPOCHS))
+
+    servers[1].start()
+    servers[1].wait_until_up()
+    job = wait_until(jobs.retry(ADMIN, job.id), SUCCEEDED, FAILED, LOST)
+    assert job.state == SUCCEEDED, jobs.log(ADMIN, job.id)
+    assert epochs_of_last_attempt(job, 3) == [], "it was only to be handed over"
     version = registry.challenger()
     assert (version.model_version, version.job_id) == (job.model_version, job.id)
     assert [one.number for one in registry.versions()] == [1, 2]  # the shipped one is the first
+    with tracking.asked() as client:
+        told = client.get_metric_history(version.run_id, "loss")
+    assert {metric.step for metric in told} == set(range(EPOCHS))
     bundle = open_bundle(registry.bundle_of(job.model_version))
     assert set(bundle.evaluations) == {"validation", "changed", "test"}
     repeats = {one["seed"]: one["validation_auroc"] for one in bundle.training["repeats"]}
@@ -140,14 +154,19 @@ def kill(job_id: str) -> None:
     """As the system does when the memory is full: the shell and the training in it."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            if f"ray_work\0{job_id}" in (text := path.read_text()) or f"ray_work {job_id}" in text:
+            if "ray_work" in (text := path.read_text()) and job_id in text:
                 os.kill(int(path.parent.name), signal.SIGKILL)
 
 
-def epochs_of_last_attempt(log: str) -> list[int]:
-    """Numbers of the epochs that the last attempt's own process has done."""
-    last = log[log.rindex("Running entrypoint") :]
-    return [int(number) for number in re.findall(r'^\{.*"epoch": (\d+)', last, re.MULTILINE)]
+def epochs_of_last_attempt(job: jobs.Job, number: int) -> list[int]:
+    """Numbers of the epochs that this attempt's own process has done, if it has begun."""
+    attempts = RayHost().log(f"{job.id}-{number}").split("Running entrypoint")
+    found = (
+        re.findall(r'^\{.*"epoch": (\d+)', attempts[number:][-1], re.MULTILINE)
+        if len(attempts) > number
+        else []
+    )
+    return [int(epoch) for epoch in found]
 
 
 def test_the_same_attempt_is_started_once_and_one_gpu_is_used_once(cluster: Cluster, folder: Path):
@@ -251,24 +270,6 @@ def test_what_travels_is_the_code_and_no_weights_but_the_served_ones(folder: Pat
         assert (top / "job" / "champion" / "bundle.json").exists()
         assert not list(top.rglob("*.keras"))
         assert sum(path.stat().st_size for path in top.rglob("*")) < 3e6
-
-
-def test_a_training_outlives_its_mlflow_server_and_a_retry_only_hands_over(
-    servers: tuple[Cluster, Mlflow], cluster: Cluster, tiny_data: Path, tmp_path: Path, monkeypatch
-):
-    set_up(monkeypatch, tmp_path, tiny_data)
-    monkeypatch.setattr(jobs, "host_of", lambda name: IMPATIENT)
-    job = jobs.submit(ADMIN, replace(LONG, seeds=1), "ray")
-    wait_for(lambda: bool(jobs.curves(ADMIN, job.id)), "no epoch ends", 200)
-    servers[1].kill()
-    job = wait_until(job, SUCCEEDED, FAILED, LOST)
-    assert (job.state, "bundle is safe" in job.message) == (FAILED, True)
-    servers[1].start()
-    servers[1].wait_until_up()
-    job = wait_until(jobs.retry(ADMIN, job.id), SUCCEEDED, FAILED, LOST)
-    assert job.state == SUCCEEDED, jobs.log(ADMIN, job.id)
-    assert epochs_of_last_attempt(RayHost().log(job.handle)) == []
-    assert registry.challenger().model_version == job.model_version
 
 
 def test_a_cluster_started_anew_has_forgotten_the_job_and_takes_a_retry(

@@ -1,4 +1,4 @@
-"""What MLflow says of a training that is stopped or killed, or whose MLflow server is."""
+"""What MLflow says of a training that is stopped or killed."""
 
 import json
 import os
@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from model.config import settings
 from model.training import jobs
-from model.training.job_host import CANCELLED, ENDED, FAILED, LOST, RUNNING, SUCCEEDED
+from model.training.job_host import CANCELLED, ENDED, LOST, RUNNING, SUCCEEDED
 from model.training.jobs import Job
 from model.training.local_host import LocalHost
-from model.versions import registry, tracking
+from model.versions import tracking
 from tests.model.job_cases import (
     ADMIN,
     SPEC,
@@ -26,7 +25,6 @@ from tests.model.job_cases import (
     wait_held,
     wait_until,
 )  # fmt: skip
-from tests.model.ray_cluster import Mlflow
 
 IMPATIENT = LocalHost((sys.executable, "-m", "tests.model.impatient_work"))
 
@@ -41,18 +39,6 @@ def control(sqlite_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     yield tmp_path / "control"
     for job in jobs.jobs(ADMIN):
         jobs.cancel(ADMIN, job.id)
-
-
-@pytest.fixture
-def server(control: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mlflow]:
-    found = Mlflow(tmp_path)
-    try:
-        found.wait_until_up()
-        monkeypatch.setenv("XRAY_MLFLOW_URL", found.address)
-        settings.cache_clear()
-        yield found
-    finally:
-        found.kill()
 
 
 def begun(control: Path) -> Job:
@@ -104,26 +90,5 @@ def test_a_training_that_is_stopped_or_killed_ends_its_run_and_a_retry_goes_on_w
     let_go(control)
     ended = wait_until(jobs.retry(ADMIN, job.id), *ENDED)
     assert ended.state == SUCCEEDED, ended.message
-    assert run_of(job).info.status == "FINISHED"
-    assert epochs_of(job) == [0, 1, 2]
-
-
-def test_a_training_outlives_its_mlflow_server_and_is_handed_over_when_it_is_back(
-    control: Path, server: Mlflow
-):
-    job = begun(control)
-    wait_for(lambda: epochs_of(job) == [0, 1], "MLflow does not hear of the epochs")
-    server.kill()
-    let_go(control)
-    ended = wait_until(job, *ENDED)
-    assert ended.state == FAILED
-    assert "its bundle is safe in the folder of the job" in ended.message
-    server.start()
-    server.wait_until_up()
-    before = (control / "calls").read_text()
-    ended = wait_until(jobs.retry(ADMIN, job.id), *ENDED)
-    assert ended.state == SUCCEEDED, ended.message
-    assert (control / "calls").read_text() == before  # nothing was trained or read again
-    assert registry.challenger().model_version == ended.model_version
     assert run_of(job).info.status == "FINISHED"
     assert epochs_of(job) == [0, 1, 2]
