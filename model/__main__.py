@@ -24,10 +24,15 @@ def main(argv: list[str] | None = None) -> int:
     arguments = vars(_parser().parse_args(argv))
     run = arguments.pop("run")
     try:
-        return run(**arguments)
+        status: int = run(**arguments)
+        sys.stdout.flush()
     except PneumoscopeError as error:
         print(error, file=sys.stderr)
         return commands.FAILED
+    except BrokenPipeError:  # `| head` has read enough; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return commands.FAILED
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

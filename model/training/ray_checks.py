@@ -43,12 +43,12 @@ def needs(client: Any, num_runs: int) -> dict[str, int]:
     most = max(map(gpus_of, found), default=0)
     if not most and num_runs > 1:
         return {"entrypoint_num_cpus": min(CPUS, max(map(cpus_of, found), default=0))}
-    if most > 1 and (num_runs > 1 or not _shares(client, found)):
+    if most > 1 and (num_runs > 1 or not _uses_all(client, found)):
         most = 1
     return {"entrypoint_num_gpus": most}
 
 
-def _shares(client: Any, found: list[dict[str, Any]]) -> bool:
+def _uses_all(client: Any, found: list[dict[str, Any]]) -> bool:
     """Whether one training there can use several GPUs, see `model.nn.devices`."""
     try:
         return _backend(client, frozenset(node["node_id"] for node in found)) == "jax"

@@ -55,7 +55,7 @@ def cluster(
     servers: tuple[Cluster, Mlflow], sqlite_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Cluster:
     """The same, as the settings name it. A single training there takes both GPUs."""
-    monkeypatch.setattr(ray_checks, "_shares", lambda *_: True)
+    monkeypatch.setattr(ray_checks, "_uses_all", lambda *_: True)
     monkeypatch.setattr(ray_client, "LOOK_SECONDS", 30)  # a busy machine
     monkeypatch.setattr(champion, "SHIPPED", sqlite_home / "none")  # too large to hand over here
     monkeypatch.setenv("XRAY_RAY_ADDRESS", servers[0].address)
