@@ -53,7 +53,7 @@ def _review(actor: Actor) -> None:
     keys.listen()
     images = [one.image for one in cases]
     after = images[(images.index(chosen.image) + 1) % len(images)]
-    case.draw(actor, chosen, threshold, then=lambda: queue.show(after))
+    case.draw(actor, chosen, then=lambda: queue.show(after))
     st.caption(_(AT, threshold=threshold))
     services.classifier_ready()  # from here on it loads
 

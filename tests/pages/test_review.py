@@ -1,6 +1,7 @@
 """The page where clinicians review verdict and heatmap, used without a browser."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from model.clinic import kept_images, review_queue, reviews, worklists
 from model.clinic.reviews import Region, Review
 from model.errors import InputError, StoreError
 from model.people.access import Actor
-from model.prediction import Gate, Prediction
+from model.prediction import Gate, OperatingPoint, Prediction
 from pages.shared import review_services, services
 from pages.shared.review import case, dashboard, films, queue
 from tests.model.review_cases import ANN, BOB, CAT, HOSTILE, film, reading, review, sha256
@@ -319,6 +320,21 @@ def test_of_a_refused_image_no_verdict_is_asked(monkeypatch: pytest.MonkeyPatch)
     page.answer(label="unusable image", confidence="sure").store()
     [review] = stored()
     assert (review.gate_status, review.probability, review.verdict) == ("refused", None, "")
+
+
+def test_a_film_that_an_earlier_version_has_read_is_judged_at_its_own_threshold() -> None:
+    served = services.bundle()
+    own = OperatingPoint("default", PROBABILITY + 0.05, "validation fold", "the default rule")
+    earlier = replace(served, model_version="vgg16-earlier", operating_points=(own,))
+    reading = services.Reading("1.png", film(1), bundle=earlier)
+    reading.prediction = replace(FakeClassifier()._of(reading.xray), model_version="vgg16-earlier")
+    page = Page()
+    page.at.session_state["read.readings"] = {reading.id: reading}
+    assert "Pneumonia unlikely" in page.run().text
+    assert f"threshold {own.threshold:g}" in page.text
+    page.answer(**FULL | {"verdict": "disagree"}).store()
+    [review] = stored()
+    assert (review.model_version, review.threshold) == ("vgg16-earlier", own.threshold)
 
 
 def test_a_clinician_sends_a_film_from_the_page_read() -> None:

@@ -14,7 +14,15 @@ from model.language import N_, _
 from model.people.access import Actor
 from model.phrases import translated
 from model.prediction import WORDS, Prediction, decide
-from pages.shared import drawing, film, gate, reports, review_services, services
+from pages.shared import (
+    drawing,
+    film,
+    gate,
+    operating_points,
+    reports,
+    review_services,
+    services,
+)
 from pages.shared.drawing import plain
 from pages.shared.review import films, form
 from pages.shared.review_services import Case
@@ -31,7 +39,7 @@ STORED_BLINDED = N_("Your label is stored: {label}. Now the model.")
 BLINDED, AS_GIVEN = N_("blinded, label then: {label}"), N_("as given")
 
 
-def draw(actor: Actor, case: Case, threshold: float, then: Callable[[], None]) -> None:
+def draw(actor: Actor, case: Case, then: Callable[[], None]) -> None:
     """The case. then: called when its review is complete, to go on to the next."""
     reading = films.find(actor, case.image)
     if reading is None:
@@ -60,6 +68,8 @@ def draw(actor: Actor, case: Case, threshold: float, then: Callable[[], None]) -
         elif not known or reading.prediction is None:
             films.wait()
         else:
+            # Of the version that has read it, which may have been served earlier.
+            threshold = operating_points.threshold(services.bundle_of(reading))
             if blinded:
                 st.info(_(HIDDEN), icon=":material/visibility_off:")
             else:
