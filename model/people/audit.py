@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from model.config import settings
 from model.files import write_json
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 NOT_SEEN = N_("Audit record {n} is not the one that this machine has seen.")
 GONE = N_("Audit records {first} to {last}, which this machine has seen, are gone.")
+
+_appending: WeakSet["Connection"] = WeakSet()  # `store.writing` makes one for each transaction
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,10 @@ def append(
     from model import store, tables
 
     last = _last(connection)
-    if last and _is_whole_since(connection):
+    # A record of this same transaction may yet be taken back with it.
+    if connection not in _appending and last and _is_whole_since(connection):
         _remember(last.id, last.hash)
+    _appending.add(connection)
     values = {
         "id": last.id + 1 if last else 1,
         "time": store.now(),

@@ -1,5 +1,6 @@
 """The audit trail: append-only, one chain whoever writes, and tampering is found."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -163,6 +164,15 @@ def test_a_record_is_gone_with_the_transaction_that_it_tells_of(database: str):
         fails()
     audit.record("ann", "signed in")
     assert [entry.action for entry in audit.entries(COMMAND_LINE)] == ["signed in"]
+    assert audit.check() == []
+
+
+def test_two_records_that_are_taken_back_together_are_not_missed(database: str):
+    audit.record("ann", "one")
+    with contextlib.suppress(KeyError), store.writing() as connection:
+        audit.append(connection, "ann", "two")
+        audit.append(connection, "ann", "three")
+        raise KeyError
     assert audit.check() == []
 
 
