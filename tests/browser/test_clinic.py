@@ -152,13 +152,12 @@ def case_by_case(page: Page) -> None:
 
 def answer(page: Page, keys: str) -> None:
     """Presses the keys of the form and stores it."""
-    page.get_by_role("button", name="Store").wait_for()
+    count = "([what, n]) => document.querySelectorAll('[role=radiogroup]' + what).length === n"
+    asked = len(keys.replace("x", ""))
+    page.wait_for_function(count, arg=["", asked])  # its button is there a moment earlier
     for key in keys:
         page.keyboard.press(key)
-    page.wait_for_function(
-        "n => document.querySelectorAll('[role=radiogroup] input:checked').length === n",
-        arg=len(keys.replace("x", "")),
-    )
+    page.wait_for_function(count, arg=[" input:checked", asked])
     page.keyboard.press("Control+Enter")
 
 
