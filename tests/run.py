@@ -9,11 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CHECKS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
+CHECKS = [["ruff", "check", "."], ["ruff", "format", "--check", "."]]
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 # Half of the time is waiting for a browser or a server.
 SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
@@ -101,7 +102,7 @@ def find_chromium() -> bool:
 
 
 def main() -> int:
-    """Run the steps in order, pytest last so that its summary is the last line."""
+    """Run the steps in order, pytest last: its summary is the last line, unless mypy failed."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         sys.exit(f"Pneumoscope needs Python 3.11 to 3.13. This is {sys.version.split()[0]}.")
     if sys.prefix == sys.base_prefix:
@@ -115,9 +116,17 @@ def main() -> int:
         failed += [] if step() else [name]
         result = "FAILED" if name in failed else "ok"
         print(f"{result:6} {name}, {time.monotonic() - start:.1f} s", flush=True)
-    print(f"failed so far: {', '.join(failed) or 'nothing'}; now pytest", flush=True)
+    print(f"failed so far: {', '.join(failed) or 'nothing'}; now pytest and mypy", flush=True)
     pytest = [sys.executable, "-m", "pytest", *SIDE_BY_SIDE, *sys.argv[1:]]
-    return int(not succeeds(pytest) or bool(failed))
+    # mypy computes while tests wait, and is heard when they have ended.
+    with tempfile.TemporaryFile("w+") as said:
+        mypy = subprocess.Popen([sys.executable, "-m", "mypy"], cwd=ROOT, stdout=said, stderr=said)
+        failed += [] if succeeds(pytest) else ["pytest"]
+        if mypy.wait():
+            said.seek(0)
+            print(f"FAILED mypy\n{said.read()}", flush=True)
+            failed.append("mypy")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

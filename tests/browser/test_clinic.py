@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import cv2
 import pytest
 
+from tests.browser.app_window import IS_CALM
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -154,7 +156,8 @@ def answer(page: Page, keys: str) -> None:
     """Presses the keys of the form and stores it."""
     count = "([what, n]) => document.querySelectorAll('[role=radiogroup]' + what).length === n"
     asked = len(keys.replace("x", ""))
-    page.wait_for_function(count, arg=["", asked])  # its button is there a moment earlier
+    page.wait_for_function(count, arg=["", asked])
+    page.wait_for_function(IS_CALM)
     for key in keys:
         page.keyboard.press(key)
     page.wait_for_function(count, arg=[" input:checked", asked])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.app_window import IS_CALM
 from tests.browser.conftest import PHONE
 
 if TYPE_CHECKING:
@@ -77,11 +78,8 @@ def test_a_whole_review_by_keyboard_with_a_box(page: Page, url: str, home: Path)
     page.goto(url)
     open_form(page)
     first = film_id(page)
-    viral = page.get_by_role("radio", name="Viral 3", exact=True)
-    while not viral.is_checked():  # the script that listens may come after what it listens for
-        page.keyboard.press("3")
-        page.wait_for_timeout(200)
-    for key in "ea8":
+    page.wait_for_function(IS_CALM)  # the script that listens may come after the form
+    for key in "3ea8":
         page.keyboard.press(key)
     for label in ("Viral 3", "Sure E", "Agree A", "Partly 8"):
         page.get_by_role("radio", name=label, exact=True).and_(page.locator(":checked")).wait_for()
@@ -93,7 +91,6 @@ def test_a_whole_review_by_keyboard_with_a_box(page: Page, url: str, home: Path)
     page.get_by_role("radio", name="Wrong place 9").and_(page.locator(":checked")).wait_for()
     page.keyboard.press("t")
     page.keyboard.type("a shadow, 3 cm")  # text, no keys
-    page.wait_for_selector('[data-test-script-state="notRunning"]')
     page.keyboard.press("Control+Enter")
     page.get_by_text("Stored: viral.").wait_for()
     page.wait_for_selector(f'.viewer[data-ready="true"]:not([data-film-id="{first}"])')
@@ -107,9 +104,8 @@ def test_a_whole_review_by_keyboard_with_a_box(page: Page, url: str, home: Path)
     assert 0 <= low[0] < 0.5 < high[0] <= 1
     assert page.locator(".viewer").get_attribute("data-regions") == "0"
 
-    page.keyboard.press("j")
-    page.get_by_text("Case 2 of 3").wait_for()
-    page.keyboard.press("j")
+    for key in "jj":  # the second one waits until the page has done the first
+        page.keyboard.press(key)
     page.wait_for_selector(f'.viewer[data-film-id="{first}"][data-regions="1"]')
     page.keyboard.press("k")
     page.wait_for_selector(f'.viewer:not([data-film-id="{first}"])[data-regions="0"]')
@@ -165,6 +161,7 @@ def test_a_blinded_review_on_a_phone(new_page: Callable[..., Page], url: str, ho
     page.get_by_role("button", name="Next").click()
     page.get_by_text("The model's verdict and heatmap come after your label.").wait_for()
     page.wait_for_selector('.viewer[data-overlay="none"]')
+    page.wait_for_function(IS_CALM)  # until then the form of the case before may be there too
     assert page.get_by_text("Pneumonia likely").count() == 0
     page.get_by_text("Normal 1").click()
     page.get_by_text("Unsure").click()

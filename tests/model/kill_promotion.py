@@ -5,6 +5,7 @@ of a hand-over, which is MLflow's alone, before each of its calls that writes. F
 forked that dies there. Prints for each of the three how many steps there were, and what is wrong.
 """
 
+import gc
 import itertools
 import json
 import os
@@ -145,6 +146,7 @@ if __name__ == "__main__":
     champion.SHIPPED = write_version(folder / "shipped", model_version="old").folder
     registry.PAUSES = ()
     assert in_child(store.description) == 0
+    gc.freeze()  # no child looks through what is the parent's
     told = {}
     told["hand-over"] = killed(
         lambda step: hand_over(folder, step),
