@@ -53,6 +53,11 @@ export default function mount({ data }) {
     if (!what) return;
     event.preventDefault();
     event.stopPropagation();
+    const control = find(what);
+    if (control?.matches("textarea")) { // at once: what is typed next is text, no keys
+      control.focus();
+      return;
+    }
     waiting.push({ what, at: performance.now() });
     if (waiting.length === 1) choose();
   };
