@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 
-from model.clinic import kept_images, reviews, worklists
+from model.clinic import reviews, worklists
 from model.clinic.reviews import PNEUMONIA, Review
 from model.language import N_
 from model.people.access import Actor
@@ -32,14 +32,13 @@ class Case:
     """An image to review.
 
     reasons: of `REASONS`, the first the weightiest. probability, model_version: of its last reading
-    or review. is_kept: its film can be shown; else the reader has to give it again.
+    or review.
     """
 
     image_sha256: str
     reasons: tuple[str, ...]
     probability: float | None
     model_version: str
-    is_kept: bool
 
 
 def queue(actor: Actor, threshold: float, band: float = 0.05) -> list[Case]:
@@ -49,7 +48,6 @@ def queue(actor: Actor, threshold: float, band: float = 0.05) -> list[Case]:
     """
     check_range("threshold", threshold, 0, 1)
     check_range("band", band, 0, 0.5)
-    kept = {image.image_sha256 for image in kept_images.kept(actor)}
     said: dict[str, list[Review]] = {}
     for review in reviews.latest(actor):
         said.setdefault(review.image_sha256, []).append(review)
@@ -65,7 +63,7 @@ def queue(actor: Actor, threshold: float, band: float = 0.05) -> list[Case]:
             )
         last = read[image] if image in read else said[image][-1]
         if reasons:
-            cases.append(Case(image, reasons, last.probability, last.model_version, image in kept))
+            cases.append(Case(image, reasons, last.probability, last.model_version))
     return sorted(cases, key=lambda case: REASONS.index(case.reasons[0]))
 
 

@@ -26,9 +26,9 @@ function choose() {
     const now = performance.now();
     const [{ what, at }] = waiting;
     if (!isDrawn()) drawnAt = Math.max(drawnAt, now);
-    const control = now > drawnAt ? find(what) : null;
-    const isOver = now - at > WAITS_MS || now - Math.max(at, drawnAt) > APPEARS_MS;
-    if (!control && !isOver) {
+    const isLate = now - at > WAITS_MS;
+    const control = now > drawnAt && !isLate ? find(what) : null;
+    if (!control && !isLate && now - Math.max(at, drawnAt) <= APPEARS_MS) {
       setTimeout(choose, 30);
       return;
     }
