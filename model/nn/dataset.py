@@ -1,20 +1,17 @@
-"""A folder of labelled X-rays -> examples, splits by patient, batches with augmentation.
+"""A folder of labelled X-rays -> examples, splits by patient, films. Imports no Keras.
 
-Imports Keras for its batch protocol only. Files go the way of an upload: `xray.read`.
+Files go the way of an upload: `xray.read`.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 
 from model import preprocessing, xray
 from model.errors import DataError
-from model.nn.augmentation import change_background, hide_lungs
 from model.nn.changes import CHANGES, Change
 from model.retraining import manifest
 from model.retraining.manifest import SUFFIXES as SUFFIXES
@@ -23,7 +20,6 @@ from model.retraining.manifest import patient_key as patient_key
 
 LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
 OTHERS_OF_EACH = 400
-Augment = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -186,117 +182,3 @@ def load_others(folder: Path) -> list[np.ndarray]:
         step = max(1.0, len(its) / OTHERS_OF_EACH)
         chosen += [its[int(i * step)] for i in range(min(len(its), OTHERS_OF_EACH))]
     return load_greys([Example(path, 0, path.stem, "") for path in chosen])
-
-
-@dataclass(frozen=True, eq=False)
-class LungTraining:
-    """What is done so that a network looks at the lungs.
-
-    masks: the lungs of each training image, (224, 224) bool. background: share of the images whose
-    lungs get another background. hidden: share whose lungs are hidden; whether there is pneumonia
-    nobody can tell, so their label is one half. grid_px: side of a field of the network's last
-    features; with it each batch also says what share of each field is lung, else 0.
-    """
-
-    masks: np.ndarray
-    background: float = 0.0
-    hidden: float = 0.0
-    grid_px: int = 0
-
-
-class Batches(keras.utils.PyDataset):
-    """(pixel_values, label, weight) batches; the order and the augmentation follow from the seed.
-
-    `augment=None` keeps order and images as they are. `balanced` weights make both classes count
-    the same. With `lungs` and its grid, labels and weights are (of the logit, of the evidence):
-    the second label is (N, h, w, 1) 0..1, the share of lung, its weight 0 where lungs are hidden.
-    """
-
-    def __init__(
-        self,
-        greys: Sequence[np.ndarray],
-        labels: np.ndarray,
-        size_px: int,
-        batch_size: int,
-        seed: int = 0,
-        augment: Augment | None = None,
-        balanced: bool = True,
-        lungs: LungTraining | None = None,
-    ) -> None:
-        super().__init__(workers=1, max_queue_size=4)
-        self.greys, self.labels, self.size_px = greys, labels.astype(np.float32), size_px
-        self.batch_size, self.seed, self.augment = batch_size, seed, augment
-        self.lungs = lungs
-        share = np.bincount(labels.astype(int), minlength=2) / len(labels)
-        self.class_weight = 0.5 / np.maximum(share, 1e-9) if balanced else np.ones(2)
-        self.begin_epoch(0)
-
-    def begin_epoch(self, epoch: int) -> None:
-        """Each epoch has its own order and augmentation, which follow from seed and epoch."""
-        self.epoch = epoch
-        self.order = np.arange(len(self.greys))
-        if self.augment:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
-
-    def __len__(self) -> int:
-        # In training the last, smaller batch is left out: its batch statistics would be poor.
-        count = len(self.greys) / self.batch_size
-        return max(1, int(count)) if self.augment else int(np.ceil(count))
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, Any, Any]:
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        labels = self.labels[chosen]
-        weights = self.class_weight[labels.astype(int)].astype(np.float32)
-        if not self.augment:
-            values = preprocessing.pixel_values([self.greys[i] for i in chosen], self.size_px)
-            return values, labels[:, None], weights
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        if not self.lungs:
-            images = [self.augment(self.greys[i], self.size_px, rng) for i in chosen]
-            return _values(images), labels[:, None], weights
-        return self._of_lungs(chosen, labels, weights, self.augment, self.lungs, rng)
-
-    def _of_lungs(
-        self,
-        chosen: np.ndarray,
-        labels: np.ndarray,
-        weights: np.ndarray,
-        augment: Augment,
-        lungs: LungTraining,
-        rng: np.random.Generator,
-    ) -> tuple[np.ndarray, Any, Any]:
-        hidden = rng.random(len(chosen)) < lungs.hidden  # (N,)
-        films = []
-        for i, hide in zip(chosen, hidden, strict=True):
-            film = self._film(i, bool(hide), lungs, rng)
-            mask = lungs.masks[i].astype(np.uint8) * 255
-            films.append(augment(np.dstack([film, mask]), self.size_px, rng))  # (size, size, 2)
-        values = _values([film[..., 0] for film in films])
-        labels = np.where(hidden, np.float32(0.5), labels)[:, None]
-        if not lungs.grid_px:
-            return values, labels, weights
-        side = self.size_px // lungs.grid_px
-        shares = [preprocessing.resize(film[..., 1], side) for film in films]
-        seen = np.where(hidden, 0, 1).astype(np.float32)
-        return values, (labels, np.stack(shares)[..., None]), (weights, seen)
-
-    def _film(
-        self, index: int, hide: bool, lungs: LungTraining, rng: np.random.Generator
-    ) -> np.ndarray:
-        """A training image, sometimes without its lungs or with them before something else."""
-        if hide:
-            return hide_lungs(self.greys[index], lungs.masks[index], rng)
-        if rng.random() >= lungs.background:
-            return self.greys[index]
-        other = self.greys[int(rng.integers(len(self.greys)))]
-        return change_background(self.greys[index], lungs.masks[index], other, rng)
-
-    def on_epoch_end(self) -> None:
-        """Called by Keras."""
-        self.begin_epoch(self.epoch + 1)
-
-
-def _values(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Augmented images, each (H, W) -> pixel_values (N, H, W, 3)."""
-    batch = np.stack([preprocessing.normalise(image) for image in images])
-    return np.repeat(batch[..., None], 3, axis=-1)

@@ -20,7 +20,8 @@ from model.bundle import PARTS, Bundle, Evaluation, open_bundle, sha256_of, writ
 from model.errors import DataError
 from model.files import write_whole
 from model.nn import gate, lungs, network
-from model.nn.dataset import Batches, Example, data_hash, divide, load_greys, load_others
+from model.nn.batches import Batches
+from model.nn.dataset import Example, data_hash, divide, load_greys, load_others
 from model.nn.run_log import CHECKPOINTS, HALVED, disk_has_room
 from model.nn.trained import Trained, labels_of, load_films, measure
 from model.operating_points import operating_points

@@ -19,7 +19,7 @@ import numpy as np
 from model.errors import TrainingError
 from model.files import write_json, write_whole
 from model.metrics import calibrate
-from model.nn.dataset import Batches
+from model.nn.batches import Batches
 from model.nn.devices import num_devices
 
 CHECKPOINTS = "checkpoints"

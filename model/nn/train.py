@@ -16,7 +16,8 @@ from model.bundle import open_bundle
 from model.errors import DataError
 from model.nn import network
 from model.nn.augmentation import AUGMENTATIONS
-from model.nn.dataset import Batches, LungTraining, Split, data_hash
+from model.nn.batches import Batches, LungTraining
+from model.nn.dataset import Split, data_hash
 from model.nn.devices import all_devices, is_out_of_memory, num_devices
 from model.nn.lungs import Lungs
 from model.nn.recipe import Recipe

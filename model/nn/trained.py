@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from model.nn import changes, gate
-from model.nn.dataset import Batches, Example, Split, load_greys
+from model.nn.batches import Batches
+from model.nn.dataset import Example, Split, load_greys
 from model.nn.run_log import PREDICTED_TOGETHER, predict_logits
 from model.preprocessing import prepare
 

@@ -85,7 +85,8 @@ def seen_in_result(result: Mapping[str, Any]) -> Seen:
     started, ended = str(result.get("started", "")), str(result.get("ended", ""))
     if "error" in result:
         return Seen(FAILED, str(result.get("message", "")), "", started, ended)
-    return Seen(SUCCEEDED, "", str(result.get("model_version", "")), started, ended)
+    message, version = str(result.get("message", "")), str(result.get("model_version", ""))
+    return Seen(SUCCEEDED, message, version, started, ended)
 
 
 def seen_in_log(log: str) -> Seen | None:

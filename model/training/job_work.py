@@ -10,6 +10,8 @@ import gc
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import traceback
 import zipfile
@@ -41,6 +43,7 @@ _FULL = N_("The disk of the computer that trains is full: free some space there,
 _MEMORY = N_(
     "The memory of the computer that trains is full: end other programs there, then retry."
 )
+UNREAD = N_("The version cannot be promoted, for its test set could not be read: {why}")
 # Part of what the system or a Keras back end says, and what it means.
 _FAULTS = (
     ("no space left", _FULL), ("disk quota", _FULL), ("memoryerror", _MEMORY),
@@ -85,15 +88,29 @@ def _finish(folder: Path, many: runs.Many) -> dict[str, Any]:
     tracking.be_patient()
     data = unpack(folder)
     bundle = finished(folder) or _tracked(folder, job_id, spec, data, many)
-    if (data / "test").is_dir() and _read(folder / STEPS).get("evaluated") != bundle.model_version:
-        evaluate(bundle, data)
-        _done(folder, evaluated=bundle.model_version)
+    unread = _judge(folder, bundle, data) if (data / "test").is_dir() else {}
     run_id = hand_over(folder, job_id, bundle)
     _done(folder, run_id=run_id)
     # Hundreds of MB that the bundle makes needless.
     for name in (UNPACKED, CHAMPION, RUN, runs.RUNS):
         shutil.rmtree(folder / name, ignore_errors=True)
-    return {"model_version": bundle.model_version, "run_id": run_id}
+    return {"model_version": bundle.model_version, "run_id": run_id, **unread}
+
+
+def _judge(folder: Path, bundle: Bundle, data: Path) -> dict[str, str]:
+    """Reads the test split, unless that is done; why it cannot be read, as a message.
+
+    That loses no finished training: its version is handed over as it is.
+    """
+    if _read(folder / STEPS).get("evaluated") == bundle.model_version:
+        return {}
+    try:
+        evaluate(bundle, data)
+    except PneumoscopeError as error:
+        traceback.print_exc()
+        return {"message": _(UNREAD, why=error)}
+    _done(folder, evaluated=bundle.model_version)
+    return {}
 
 
 def spec_of(folder: Path) -> JobSpec:
@@ -204,14 +221,38 @@ def train(spec: JobSpec, data: Path, folder: Path, run: Run | None = None) -> Bu
 
 
 def evaluate(bundle: Bundle, data: Path) -> None:
-    """Reads the test split and keeps all that the pages show of it with the bundle."""
+    """Reads the test split and keeps all that the pages show of it with the bundle.
+
+    The classifier computes with TensorFlow. What was trained with another back end is read by a
+    process of its own, on the processor: this one still holds the memory of the GPU.
+    Raises PneumoscopeError if the split cannot be read.
+    """
+    from model.nn import gpus
+
+    print("Reading the test split", flush=True)
+    if gpus.backend() != "tensorflow":
+        _evaluate_beside(bundle, data)
+        return
     from model.nn import evaluate as evaluation
     from model.nn.classifier import Classifier
     from model.nn.dataset import read_folder
 
-    print("Reading the test split", flush=True)
     examples = read_folder(data, "test")
     evaluation.keep(Classifier.load(bundle.folder), examples, "test", data)
+
+
+def _evaluate_beside(bundle: Bundle, data: Path) -> None:
+    command = [sys.executable, "-m", "model", "evaluate", "--keep", "--split", "test"]
+    command += ["--data", str(data), "--bundle", str(bundle.folder)]
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+    ended = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
+    print(ended.stderr, flush=True)
+    said = ended.stderr.strip().splitlines()[-1:] or [""]
+    if ended.returncode == FAILED:
+        todo = _("Start another training.")
+        raise TrainingError(_("a test split that can be read with TensorFlow"), said[0], todo)
+    if ended.returncode:
+        raise RuntimeError(f"exit status {ended.returncode}: {said[0]}")
 
 
 def hand_over(folder: Path, job_id: str, bundle: Bundle) -> str:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ from model.__main__ import main
 from model.bundle import Bundle, open_bundle
 from model.config import ROOT
 from model.errors import DataError, StoreError, TrainingError
+from model.nn import gpus
 from model.training import job_work, jobs, runs
 from model.training.job_host import FAILED, SUCCEEDED, seen_in_log
 from model.training.jobs import JobSpec
@@ -199,6 +201,45 @@ def test_without_mlflow_the_training_is_kept_and_a_retry_only_hands_it_over(
     assert steps == ["train", "evaluate", "FAILED"]
     assert main(["work", str(folder)]) == 0
     assert steps[3:] == ["hand over"]
+
+
+def test_what_another_back_end_trained_is_read_by_a_process_of_its_own(
+    tiny_bundle: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    bundle = open_bundle(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    monkeypatch.setattr(gpus, "backend", lambda: "jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    job_work.evaluate(bundle, tiny_data)
+    assert len(open_bundle(bundle.folder).evaluations["test"].files) == 8
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "said"),
+    [(2, TrainingError, "nothing passes. Add films."), (-9, RuntimeError, "exit status -9")],
+)
+def test_why_that_process_failed_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, error: type, said: str
+):
+    ended = subprocess.CompletedProcess([], status, stderr="Loading\nnothing passes. Add films.\n")
+    monkeypatch.setattr(gpus, "backend", lambda: "jax")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    with pytest.raises(error, match=said):
+        job_work.evaluate(write_version(tmp_path, model_version="vgg16-new"), tmp_path)
+
+
+def test_a_version_whose_test_set_cannot_be_read_is_handed_over_and_says_so(
+    folder: Path, steps: list[str], monkeypatch: pytest.MonkeyPatch, capsys
+):
+    def refuses(*_: object) -> None:
+        raise DataError("films that the gate accepts", "none of 8", "Add films.")
+
+    monkeypatch.setattr(job_work, "evaluate", refuses)
+    assert job_work.work(folder) == 0
+    assert steps == ["train", "hand over"]
+    seen = seen_in_log(capsys.readouterr().out)
+    assert (seen.state, seen.model_version) == (SUCCEEDED, "vgg16-new")
+    assert "cannot be promoted" in seen.message
+    assert "none of 8" in seen.message
 
 
 def test_a_set_without_test_split_is_not_read(folder: Path, steps: list[str]):
