@@ -16,7 +16,7 @@ def doctor() -> int:
     """Checks this installation: one line a check, with a hint for each that failed."""
     checks = [
         _check_packages, _check_bundle, _check_prediction, _check_home,
-        _check_store, _check_audit, _check_images,
+        _check_store, _check_audit, _check_images, _check_mlflow,
     ]  # fmt: skip
     failed = False
     for check in checks:
@@ -44,7 +44,7 @@ def _are_hosts_well() -> bool:
 def _check_packages() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
-    names = ("streamlit", "tensorflow", "keras", "numpy", "pydicom")
+    names = ("streamlit", "tensorflow", "keras", "mlflow", "numpy", "pydicom")
     try:
         python = ".".join(str(part) for part in sys.version_info[:3])
         return ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in names)])
@@ -120,3 +120,10 @@ def _check_images() -> str:
             "The page Admin, Storage, shows all of them.",
         )
     return "kept images are there and unchanged"
+
+
+def _check_mlflow() -> str:
+    """From here; whether a GPU host reaches it is a check of that host."""
+    from model.versions import tracking
+
+    return tracking.check()

@@ -72,6 +72,19 @@ PATTERNS = (
         "{version} was evaluated on another test set: {n_missing} X-rays of the champion's are "
         "missing, {n_other} are others or have another label."
     ),
+    N_("The fingerprints of the test films of {version} are damaged: restore its {file}."),
+    N_(
+        "That the films are the same was checked by name and label only, for {version} keeps no "
+        "fingerprints of its test films."
+    ),
+    N_(
+        "{version} was evaluated on other pictures under the same names: {n_missing} X-rays of the "
+        "champion's are missing, {n_other} are others."
+    ),
+    N_(
+        "{n_missing} of the champion's X-rays and {n_other} of {version} look different under the "
+        "same names, as a few do at another size."
+    ),
     # What hosts say of jobs: `model.training.local_host`, `model.training.job_work`
     N_("The job ended with exit status {n} before it could say why; see its log."),
     N_("The job's process was stopped from outside (signal {n})."),

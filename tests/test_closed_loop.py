@@ -4,19 +4,23 @@ Nothing in here stands for anything else: the store, a training of the network t
 process of its own or on a Ray cluster, MLflow in files or as a server, and the service that reads.
 In a browser: tests/browser/test_closed_loop.py.
 
-Each arrow of the chain was killed or cut, and what is left looked at, in:
+Each arrow of the chain was killed or cut, and what is left looked at, in tests/model unless another
+folder is named:
 
-reader -> review and kept film       model/test_reviews.py, at every step (kill_review.py)
-reviews, base data -> frozen set     model/test_retraining_files.py, in the middle of the films
-admin -> job                         model/test_local_host.py, before and after each of its writes
-job -> host                          there: runner; model/test_ray_host.py: head away, started anew
-training, its epochs                 both; model/test_job_tracking.py, as MLflow sees it
-server while a job runs              model/test_local_host.py; tests/browser/test_closed_loop.py
-epochs -> MLflow                     model/test_job_tracking.py: its server is killed meanwhile
-bundle -> MLflow                     there, and model/test_promotion_faults.py, at every step of it
-version -> served (promotion)        there, at every step (kill_promotion.py)
+reader -> review and kept film       clinic/test_reviews.py: at every step (kill_review.py)
+reviews, base data -> frozen set     retraining/test_retraining_files.py: in the middle of the films
+admin -> job                         training/test_local_host.py: before and after each write of it
+job -> host                          there: runner; training/test_ray_host.py: head, started anew
+training, its epochs                 both; training/test_job_tracking.py: as MLflow sees it
+server while a job runs              training/test_local_host.py; browser/test_closed_loop.py
+epochs -> MLflow                     training/test_ray_host.py: its server is killed meanwhile
+bundle -> MLflow                     versions/test_promotion_faults.py: at every step of it;
+                                     training/test_handing_over.py: its disk is full
+version -> served (promotion)        versions/test_promotion_faults.py: at every step
+                                     (kill_promotion.py)
 served -> version before (rollback)  there
-served version -> reading            test_champion.py, pages/test_read_versions.py: changed on disk
+served version -> reading            versions/test_champion.py, pages/test_read_versions.py: changed
+                                     on disk
 """
 
 from collections.abc import Iterator

@@ -20,7 +20,16 @@ def test_doctor_finds_this_installation_well(run):
     assert status == 0, lines
     assert [line.split()[:2] for line in lines] == [
         ["ok", name]
-        for name in ("packages", "bundle", "prediction", "home", "store", "audit", "images")
+        for name in (
+            "packages",
+            "bundle",
+            "prediction",
+            "home",
+            "store",
+            "audit",
+            "images",
+            "mlflow",
+        )
     ] + 4 * [["ok", "local"]]
     assert open_bundle(settings().bundle).model_version in lines[1]
     assert list(settings().home.glob("*doctor*")) == []
@@ -38,8 +47,8 @@ def test_doctor_says_what_is_wrong_and_goes_on(tmp_path):
     lines = ended.stdout.splitlines()
     assert [line.split()[:2] for line in lines] == [
         ["ok", "packages"], ["FAIL", "bundle"], ["FAIL", "prediction"], ["FAIL", "home"],
-        ["FAIL", "store"], ["FAIL", "audit"], ["FAIL", "images"], ["FAIL", "local"],
-        *3 * [["ok", "local"]],
+        ["FAIL", "store"], ["FAIL", "audit"], ["FAIL", "images"], ["ok", "mlflow"],
+        ["FAIL", "local"], *3 * [["ok", "local"]],
     ]  # fmt: skip
     assert "SHA-256" in lines[1]
     assert "XRAY_HOME" in lines[3]

@@ -41,7 +41,28 @@ def read() -> list[Fingerprint]:
     A folder without a list adds nothing. Raises BundleError for a list that is damaged.
     """
     folders = {settings().bundle.resolve(), SHIPPED.resolve()}
-    return sorted({one for folder in folders for one in _read(folder / FILE)}, key=str)
+    return sorted({one for folder in folders for one in read_list(folder)}, key=str)
+
+
+def read_list(folder: Path) -> list[Fingerprint]:
+    """The list beside one bundle, [] where there is none. Raises BundleError for a damaged one."""
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    try:
+        told = json.loads(path.read_text())
+        if told["format"] != FORMAT:
+            raise ValueError
+        return [_checked(row) for row in told["films"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BundleError(
+            _("a list of the locked test set that can be read ({name})", name=path.name),
+            _("a damaged one"),
+            _(
+                "Restore the file, or write it again with `python -m model evaluate --keep`: "
+                "without it test films could be trained on."
+            ),
+        ) from None
 
 
 def why_refused(films: Sequence[Fingerprint], locked: Sequence[Fingerprint]) -> list[str]:
@@ -63,25 +84,6 @@ def _reason(same_file: bool, same_picture: bool, bits: int | None) -> str:
     if bits is not None:
         return _(NEARLY, bits=bits, of=NUM_BITS)
     return ""
-
-
-def _read(path: Path) -> list[Fingerprint]:
-    if not path.is_file():
-        return []
-    try:
-        told = json.loads(path.read_text())
-        if told["format"] != FORMAT:
-            raise ValueError
-        return [_checked(row) for row in told["films"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise BundleError(
-            _("a list of the locked test set that can be read ({name})", name=path.name),
-            _("a damaged one"),
-            _(
-                "Restore the file, or write it again with `python -m model evaluate --keep`: "
-                "without it test films could be trained on."
-            ),
-        ) from None
 
 
 def _checked(row: Sequence[str]) -> Fingerprint:

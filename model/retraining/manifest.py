@@ -22,6 +22,7 @@ SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm", ".tif", ".tiff", ".bmp", ".webp"}
 TRAINING, VALIDATION, TEST = SPLITS = (N_("training"), N_("validation"), N_("test"))
 BASE, REVIEW = SOURCES = ("base", "review")
 FROM_REVIEWS = N_("from reviews")
+UNKNOWN_CHILD = "/"  # the key of all films of which nobody knows whose they are; no file's name
 
 
 @dataclass(frozen=True, order=True)
@@ -30,8 +31,8 @@ class Entry:
 
     path: in the data folder, such as train/NORMAL/a.png. sha256: of that file. image_sha256: of
     the file it was made from. label: one of LABELS. source: "base" or "review". patient: films
-    with the same key are in one part of training and validation; the published test split numbers
-    its children anew. split: one of SPLITS.
+    with the same key are in one part of training and validation, see `patient_key`; UNKNOWN_CHILD
+    where nothing tells; the published test split numbers its children anew. split: one of SPLITS.
     """
 
     path: str
@@ -48,7 +49,10 @@ COLUMNS = tuple(field.name for field in fields(Entry))
 
 @dataclass(frozen=True)
 class Manifest:
-    """The entries in order of their paths. sha256: over all entries. created: UTC."""
+    """The entries in order of their paths. sha256: over all entries.
+
+    created: UTC, when base data and reviews were looked at.
+    """
 
     sha256: str
     name: str

@@ -1,5 +1,6 @@
 """python -m model retraining-set ...: freezes labelled X-rays and reviews from the command line."""
 
+import sys
 from pathlib import Path
 
 from model.retraining.manifest import LABELS, SPLITS
@@ -25,6 +26,8 @@ def freeze(data: Path, name: str) -> int:
         frozen = retraining_set.freeze(
             COMMAND_LINE, found, name, lambda share: progress.update(writing, completed=share)
         )
+    if found.warning:
+        print(found.warning, file=sys.stderr)
     for split in SPLITS:
         here = [entry for entry in found.entries if entry.split == split]
         counts = [f"{sum(e.label == label for e in here)} {label}" for label in LABELS]

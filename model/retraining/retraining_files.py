@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from model import store
@@ -67,10 +68,12 @@ def write(
     candidates: Sequence[Candidate],
     read: Callable[[Candidate], bytes],
     progress: Callable[[float], object],
+    created: str = "",
 ) -> Path:
     """Writes a set and gives its folder; a set that is there already stays as it is.
 
-    read: the file of a candidate for training. Raises StoreError when the disk does not take it.
+    read: the file of a candidate for training. created: UTC, "" for now. Raises StoreError when
+    the disk does not take it.
     """
     with _disk():
         _top().mkdir(parents=True, exist_ok=True)
@@ -80,13 +83,24 @@ def write(
         with _disk(), zipfile.ZipFile(new / FILMS, "w") as archive:
             entries = _pack(archive, candidates, read, progress)
             sha256 = manifest.hash_of(entries)
-            made = Manifest(sha256, name, store.now(), actor.name, entries)
+            made = Manifest(sha256, name, created or store.now(), actor.name, entries)
             manifest.write(new / manifest.FILE, made)
             _add(archive, manifest.FILE, (new / manifest.FILE).read_bytes())
         _move(actor, new, made)
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return folder_of(sha256)
+
+
+def manifest_of(sha256: str) -> Manifest:
+    """What the set with this hash holds. Raises DataError when its manifest cannot be read."""
+    path = folder_of(sha256) / manifest.FILE
+    return _read_manifest(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@lru_cache(maxsize=32)
+def _read_manifest(path: Path, _changed_ns: int) -> Manifest:
+    return manifest.read(path)
 
 
 def check(folder: Path) -> Manifest:
@@ -126,7 +140,7 @@ def _pack(
     progress: Callable[[float], object],
 ) -> tuple[Entry, ...]:
     """Sorted by path. The films are made small by several threads and written by this one."""
-    named = sorted(zip(_paths(candidates), candidates, strict=True), key=lambda pair: pair[0])
+    named = sorted(zip(paths(candidates), candidates, strict=True), key=lambda pair: pair[0])
     entries = []
     with ThreadPoolExecutor() as pool:
         packed = pool.map(read, [candidate for _, candidate in named])
@@ -158,13 +172,13 @@ def _add(archive: zipfile.ZipFile, path: str, data: bytes) -> None:
     archive.writestr(info, data)
 
 
-def _paths(candidates: Sequence[Candidate]) -> list[str]:
+def paths(candidates: Sequence[Candidate]) -> list[str]:
     """A path for each in the data folder; a second file of a name gets a number.
 
     Names stay, as the figures of a version name films by them.
     """
     taken: set[str] = set()
-    paths = {}
+    found = {}
     for one in sorted(candidates, key=lambda one: (one.split == TEST, one.label, one.name)):
         top = "test" if one.split == TEST else "train"
         name = PurePosixPath(_plain(one))
@@ -173,8 +187,8 @@ def _paths(candidates: Sequence[Candidate]) -> list[str]:
             number += 1
             path = f"{top}/{one.label}/{name.stem}-{number}{name.suffix}"
         taken.add(path.lower())
-        paths[one] = path
-    return [paths[one] for one in candidates]
+        found[one] = path
+    return [found[one] for one in candidates]
 
 
 def _plain(one: Candidate) -> str:

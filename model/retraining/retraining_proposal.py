@@ -4,29 +4,30 @@ Nobody guesses: a film with two labels is left out and listed, unless an admin a
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from model import store
 from model.clinic import kept_images
 from model.config import settings
 from model.errors import DataError, PneumoscopeError
 from model.language import N_, _
 from model.people.access import Actor, require
-from model.retraining import adjudication, base_data, locked_test, near_duplicates
+from model.retraining import adjudication, base_data, locked_test, near_duplicates, promotable
 from model.retraining.base_data import TEST, Labelled, Left
 from model.retraining.manifest import (
     BASE,
-    LABELS,
     REVIEW,
-    SPLITS,
     TRAINING,
+    UNKNOWN_CHILD,
     VALIDATION,
     patient_key,
 )
 from model.retraining.near_duplicates import NUM_BITS, Fingerprint
-from model.retraining.retraining_files import Candidate
-from model.retraining.retraining_split import Together, champions_fold, same, validated
+from model.retraining.promotable import Film
+from model.retraining.retraining_files import Candidate, paths
+from model.retraining.retraining_split import Together, champions_fold, problem, same, validated
 
 Progress = Callable[[float], object]
 SAME = N_("The same picture as {file}, which is in as {label}.")
@@ -37,10 +38,12 @@ NEARLY = N_("Nearly the same picture as {file}, which is in as {label}.")
 class Proposal:
     """What a set would hold, and what it would not, each file with the reason.
 
-    near_duplicates are in the set, in one part of it. test_base: where the test part comes from.
-    problem: why it cannot be frozen, if so.
+    created: UTC, when films and reviews were looked at. near_duplicates are in the set, in one part
+    of it. test_base: where the test part comes from. warning: see `promotable`. problem: why it
+    cannot be frozen, if so.
     """
 
+    created: str
     base: Path
     test_base: Path
     entries: tuple[Candidate, ...]
@@ -50,6 +53,7 @@ class Proposal:
     near_duplicates: tuple[Left, ...]
     refused: tuple[Left, ...]
     bad: tuple[Left, ...]
+    warning: str = ""
     problem: DataError | None = None
 
 
@@ -84,6 +88,7 @@ def propose(actor: Actor, base: Path, progress: Progress | None = None) -> Propo
     work that is done. Raises DataError and InputError for what is no base data at all.
     """
     require(actor, "admin")
+    created = store.now()  # what is reviewed from now on may not be in it
     lists = _Lists()
     labelled, lists.bad = base_data.find(base)
     test_base, wanted = _with_locked(base, labelled, lists)
@@ -95,16 +100,24 @@ def propose(actor: Actor, base: Path, progress: Progress | None = None) -> Propo
         for one, seen in looked
         if one.part != TEST
     ]
+    children = {film.patient for film in films}
     films = _reviewed(actor, films, lists)
     films = _without_locked(films, [seen for _, seen in tests], lists)
     together = Together()
     films = _near(_once(films, together, lists), together, lists)
-    entries = [
+    locked = [
         Candidate(one.name, seen.sha256, one.label, BASE, patient_key(Path(one.name).stem), TEST)
         for one, seen in tests
-    ] + _divided(films, together)
+    ]
+    warning = promotable.warning(
+        [Film(one.label, Path(path).name) for path, one in zip(paths(locked), locked, strict=True)],
+        [seen for _, seen in tests],
+    )
+    entries = (*locked, *_divided(films, together, children))
     found = {name: tuple(listed) for name, listed in vars(lists).items()}
-    return Proposal(base, test_base, tuple(entries), **found, problem=_problem(entries))
+    return Proposal(
+        created, base, test_base, entries, **found, warning=warning, problem=problem(entries)
+    )
 
 
 def ignore(share: float) -> None:
@@ -126,32 +139,48 @@ def _with_locked(
 
 def _reviewed(actor: Actor, films: Sequence[_Film], lists: _Lists) -> list[_Film]:
     """The films and those of settled reviews, without those that readers do not settle."""
-    added, doubted = [], {}
+    added: list[_Film] = []
+    doubted: list[tuple[Fingerprint, str]] = []
     for one in adjudication.adjudicate(actor):
         name = f"review-{one.image_sha256[:16]}"
         left = Left(name, one.reason, one.image_sha256, one.label)
         if one.state == adjudication.WAITING:
             lists.waiting.append(left)
-        elif one.state != adjudication.SETTLED:
-            doubted[one.image_sha256] = one.reason
+            continue
+        seen, fault = _seen(actor, one.image_sha256)
+        if one.state != adjudication.SETTLED:
+            doubted.append((seen, one.reason))
             to = lists.conflicts if one.state == adjudication.CONFLICT else lists.bad
             to.append(left)
+        elif fault:
+            lists.bad.append(replace(left, reason=fault))
         else:
-            try:
-                shown = kept_images.film(actor, one.image_sha256)
-            except PneumoscopeError as error:
-                lists.bad.append(replace(left, reason=str(error)))
-                continue
-            seen = near_duplicates.of_shown(one.image_sha256, shown)
             label = one.label.upper()
             added.append(_Film(name, label, REVIEW, name, seen, one.is_approved))
+    return _without_doubted([*films, *added], doubted, lists)
+
+
+def _seen(actor: Actor, image_sha256: str) -> tuple[Fingerprint, str]:
+    """Of a kept film; where its file cannot be read, what tells of it still, and why."""
+    try:
+        shown = kept_images.film(actor, image_sha256)
+    except PneumoscopeError as error:
+        return Fingerprint(image_sha256, "", ""), str(error)
+    return near_duplicates.of_shown(image_sha256, shown), ""
+
+
+def _without_doubted(
+    films: Sequence[_Film], doubted: Sequence[tuple[Fingerprint, str]], lists: _Lists
+) -> list[_Film]:
+    """A film whose label readers do not settle is left out in every form; not one approved."""
+    found = near_duplicates.found_in([film.seen for film in films], [seen for seen, _ in doubted])
     kept = []
-    for film in films:
-        if reason := doubted.get(film.seen.sha256):
-            lists.conflicts.append(_left(film, reason))
-        else:
+    for film, index in zip(films, found, strict=True):
+        if index is None or film.is_approved:
             kept.append(film)
-    return kept + added
+        else:
+            lists.conflicts.append(_left(film, doubted[index][1]))
+    return kept
 
 
 def _without_locked(
@@ -229,45 +258,24 @@ def _left(film: _Film, reason: str) -> Left:
     return Left(film.name, reason, film.seen.sha256, film.label.lower())
 
 
-def _divided(films: Sequence[_Film], together: Together) -> list[Candidate]:
+def _divided(
+    films: Sequence[_Film], together: Together, children: Iterable[str]
+) -> list[Candidate]:
+    """children: those of the base data. Whose a reviewed film is nobody knows unless it is theirs.
+
+    All such films share one key, so that no division ever has two of one child on both sides.
+    """
+    known = {together.first(child) for child in children}
+    firsts = [together.first(film.patient) for film in films]
+    keys = [first if first in known else UNKNOWN_CHILD for first in firsts]
     labels: dict[str, set[str]] = defaultdict(set)
-    for film in films:
-        labels[together.first(film.patient)].add(film.label)
-    old = {together.first(film.patient) for film in films if film.source == BASE}
-    fold = {together.first(child) for child in champions_fold()}
-    chosen = validated(labels, old, fold)
+    for film, key in zip(films, keys, strict=True):
+        labels[key].add(film.label)
+    chosen = validated(labels, known, {together.first(child) for child in champions_fold()})
     return [
         Candidate(
-            film.name, film.seen.sha256, film.label, film.source, child,
-            VALIDATION if child in chosen else TRAINING,
+            film.name, film.seen.sha256, film.label, film.source, key,
+            VALIDATION if key in chosen else TRAINING,
         )
-        for film in films
-        for child in (together.first(film.patient),)
+        for film, key in zip(films, keys, strict=True)
     ]  # fmt: skip
-
-
-def _problem(entries: Sequence[Candidate]) -> DataError | None:
-    """Why these films cannot be trained on."""
-    parts = {split: {entry.label for entry in entries if entry.split == split} for split in SPLITS}
-    if not all(parts[split] == set(LABELS) for split in (TRAINING, VALIDATION)):
-        mine = [entry for entry in entries if entry.split != TEST]
-        told = ", ".join(_told(mine, label) for label in LABELS)
-        return DataError(
-            _("X-rays of both labels, each of two children or more, to train and to choose on"),
-            told,
-            _("Add X-rays. Those that were left out are listed with the reason."),
-        )
-    if len(parts[TEST]) == 1:
-        return DataError(
-            _("a test part with both labels, or none"),
-            _("only {label}", label=parts[TEST].pop()),
-            _("Complete it."),
-        )
-    return None
-
-
-def _told(entries: Sequence[Candidate], label: str) -> str:
-    own = [entry for entry in entries if entry.label == label]
-    num_children = len({entry.patient for entry in own})
-    words = N_("{n} {label} (1 child)") if num_children == 1 else N_("{n} {label} ({m} children)")
-    return _(words, n=len(own), label=label, m=num_children)

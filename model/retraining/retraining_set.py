@@ -7,7 +7,8 @@
 The test part is the locked test set: `test/` of XRAY_DATA, else of the base data. Its films are
 refused everywhere else, by content and by resemblance, also where only its list is here
 (`locked_test`). Which reviews count is decided in `adjudication`, what is the same film in
-`near_duplicates`, which children are validated on in `retraining_split`.
+`near_duplicates`, which children are validated on in `retraining_split`. Of a reviewed film nobody
+knows the child, unless it is one of the base data: it is trained on and never validated on.
 Nobody guesses: a film with two labels is left out and listed, unless an admin approved one.
 """
 
@@ -15,7 +16,6 @@ import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from model import store, xray
@@ -23,12 +23,12 @@ from model.clinic import kept_images
 from model.errors import DataError, InputError
 from model.language import _
 from model.people.access import Actor, require
-from model.retraining import base_data, manifest
+from model.retraining import base_data
 from model.retraining import retraining_files as files
 from model.retraining.adjudication import approve as approve
 from model.retraining.adjudication import since as since
 from model.retraining.base_data import TEST
-from model.retraining.manifest import REVIEW, Manifest
+from model.retraining.manifest import REVIEW
 from model.retraining.retraining_files import Candidate
 from model.retraining.retraining_proposal import Progress, ignore
 from model.retraining.retraining_proposal import Proposal as Proposal
@@ -39,7 +39,7 @@ MAX_NAME = 80  # characters
 
 @dataclass(frozen=True)
 class RetrainingSet:
-    """A frozen set. created: UTC. counts: see `Manifest.counts`. folder: with films.zip."""
+    """A frozen set. created, counts: see `Manifest`. folder: with films.zip."""
 
     sha256: str
     name: str
@@ -73,7 +73,7 @@ def freeze(
     if proposal.problem:
         raise proposal.problem
     read = _reader(actor, proposal)
-    folder = files.write(actor, name, proposal.entries, read, progress or ignore)
+    folder = files.write(actor, name, proposal.entries, read, progress or ignore, proposal.created)
     return _described(folder)
 
 
@@ -95,14 +95,8 @@ def open_set(sha256: str) -> RetrainingSet:
 
 
 def _described(folder: Path) -> RetrainingSet:
-    path = folder / manifest.FILE
-    told = _read_manifest(path, path.stat().st_mtime_ns if path.exists() else 0)
+    told = files.manifest_of(folder.name)
     return RetrainingSet(told.sha256, told.name, told.created, told.by, told.counts, folder)
-
-
-@lru_cache(maxsize=32)
-def _read_manifest(path: Path, _changed_ns: int) -> Manifest:
-    return manifest.read(path)
 
 
 def _reader(actor: Actor, proposal: Proposal) -> Callable[[Candidate], bytes]:

@@ -9,6 +9,7 @@ deleted `items` says where it still is.
 
 import contextlib
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
@@ -79,19 +80,36 @@ def delete(actor: Actor, kind: str, name: str, reason: str) -> None:
         raise InputError(
             _("something that is kept"), _("another name"), _("Choose it from the list.")
         )
-    if found.needed:
-        raise InputError(_("something that nothing needs"), found.needed, _("Nothing was deleted."))
-    path = settings().home / _FOLDERS[kind] / name
-    audit.record(
-        actor.name, f"{kind} deleted", subject=name, reason=reason, num_bytes=found.num_bytes
-    )
+    _check_free(found.needed)
+    path = _folder(kind) / name
+    gone = path.with_name(f"{_GONE}{name}")
     with plain_faults(
         _("a folder of runtime data that can be changed"),
         _("Correct the rights of the folder on the server, then delete it again."),
     ):
-        path.rename(path.with_name(f"{_GONE}{name}"))  # at once: no half of it is ever used
-        for gone in path.parent.glob(f"{_GONE}*"):  # and what a killed process has left
-            shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+        _remove(gone)  # it may have been there before, and the process that deleted it killed
+        try:
+            # A promotion switches inside such a transaction: none does while this one is open.
+            with store.writing() as connection:
+                _check_free(_served().get((kind, name), ""))
+                told = {"reason": reason, "num_bytes": found.num_bytes}
+                audit.append(connection, actor.name, f"{kind} deleted", name, **told)
+                path.rename(gone)  # at once: no half of it is ever used
+        except BaseException:
+            if gone.exists():  # not on record, so not deleted
+                gone.rename(path)
+            raise
+        for left in path.parent.glob(f"{_GONE}*"):
+            _remove(left)
+
+
+def _check_free(needed: str) -> None:
+    if needed:
+        raise InputError(_("something that nothing needs"), needed, _("Nothing was deleted."))
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _paths(kind: str) -> Iterator[Path]:
@@ -135,11 +153,17 @@ def _needed(actor: Actor, holding: Collection[_Key]) -> dict[_Key, str]:
             and (SET, job.spec.set_sha256) not in holding
         ):
             needed[SET, job.spec.set_sha256] = _("the version that is served was trained with it")
+    return needed | _served()
+
+
+def _served() -> dict[_Key, str]:
+    """The copies of versions that readings may need."""
+    served = champion.look()
+    needed = {(VERSION, served.folder.name): _("it is served")}
     if served.previous:
         needed[VERSION, champion.folder_of(served.previous).name] = _(
             "it was served before, and is gone back to while the registry does not answer"
         )
-    needed[VERSION, served.folder.name] = _("it is served")
     return needed
 
 
@@ -149,7 +173,9 @@ def _folder(kind: str) -> Path:
 
 def _num_bytes(path: Path) -> int:
     total = 0
-    for file in [path, *path.rglob("*")]:
+    # Not `rglob`, which fails at a folder that a training removes meanwhile.
+    inside = (Path(folder) / name for folder, _folders, names in os.walk(path) for name in names)
+    for file in [path, *inside]:
         with contextlib.suppress(OSError):  # gone meanwhile
             total += 0 if file.is_dir() else file.stat().st_size
     return total

@@ -25,6 +25,10 @@ WHAT_TO_DO: Mapping[str, str] = {
 }
 
 
+# QUEUED by a host that does not take it now, and says why in the message.
+HINDERED = N_("Put right what the message says: it is tried again whenever somebody looks at it.")
+
+
 @dataclass(frozen=True)
 class JobSpec:
     """What is to be trained.
@@ -82,7 +86,7 @@ class Job:
     @property
     def todo(self) -> str:
         """What to do in this state, in one sentence."""
-        return _(WHAT_TO_DO[self.state])
+        return _(HINDERED if self.state == QUEUED and self.message else WHAT_TO_DO[self.state])
 
 
 def add(job: Job) -> None:

@@ -52,8 +52,8 @@ def submit(actor: Actor, spec: JobSpec, host: str = "local") -> Job:
     """Has a host train on a retraining set; only for an admin.
 
     A job that the host did not take now is QUEUED and says why; the next look tries again.
-    Raises ConfigError for an unknown host or setting, DataError and StoreError for a set that is
-    not whole.
+    Raises ConfigError for an unknown host or setting and what `runs.of` refuses, DataError and
+    StoreError for a set that is not whole.
     """
     require(actor, "admin")
     from model import store

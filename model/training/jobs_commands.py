@@ -36,7 +36,10 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init", default="champion", help="champion, imagenet or scratch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget-minutes", type=float, default=0, help="0 for no limit")
-    parser.add_argument("--folds", type=int, default=1, help="of a cross-validation, 1 for none")
+    parser.add_argument(
+        "--folds", type=int, default=1,
+        help="of a cross-validation from scratch or imagenet, 1 for none",
+    )  # fmt: skip
     parser.add_argument("--seeds", type=int, default=1, help="train with so many, keep the best")
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
     parser.set_defaults(run=submit)
@@ -45,12 +48,14 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
 def submit(host: str, changes: list[str], **spec: Any) -> int:
     """Asks for a training and prints its id."""
     from model.people.access import COMMAND_LINE
+    from model.retraining import promotable
     from model.training import jobs
 
     job = jobs.submit(COMMAND_LINE, jobs.JobSpec(**spec, changes=tuple(changes)), host)
     print(job.id)
-    if job.message:
-        print(job.message, file=sys.stderr)
+    for said in (job.message, promotable.warning_of(job.spec.set_sha256)):
+        if said:
+            print(said, file=sys.stderr)
     return 0
 
 

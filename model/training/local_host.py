@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ FULL_BYTES = 20 * 1000**2  # with less free not even the runner can begin
 NICE = 10  # readings of the pages go first
 
 _NO_FOLDER = Seen(LOST, N_("The job's folder is no longer there."))
+_FULL = N_("The disk is full: free some space.")
 _runners: list[subprocess.Popen[bytes]] = []  # kept, so that they are reaped when they end
 
 
@@ -81,12 +82,19 @@ class LocalHost:
         folder, attempt = _find(handle)
         if not _told(folder, TICKET, attempt):
             return _NO_FOLDER
+        hindered = ""
         try:
-            if _waiting():
-                self._wake()
-            return _seen(folder, attempt)
-        except (OSError, PneumoscopeError) as error:
+            with _disk():
+                if _waiting():
+                    self._wake()
+        except PneumoscopeError as error:
+            hindered = str(error)  # of those that wait; one that runs is none the worse for it
+        try:
+            with _disk():
+                seen = _seen(folder, attempt)
+        except PneumoscopeError as error:
             return Seen(LOST, str(error))
+        return replace(seen, message=hindered) if hindered and seen.state == QUEUED else seen
 
     def log(self, handle: str) -> str:
         """The end of what all attempts have printed, at most LOG_BYTES."""
@@ -168,17 +176,21 @@ def _run(folder: Path, command: tuple[str, ...]) -> None:
                 start_new_session=True,
                 pass_fds=(lock,),  # the lock is the process's own: it ends with it
             )
-        write_json(folder / PROCESS, {"pid": process.pid, "started": start_of(process.pid)})
+        with contextlib.suppress(OSError):  # a full disk: who waits here can stop it without
+            told = {"pid": process.pid, "started": start_of(process.pid)}
+            write_json(folder / PROCESS, told)
     while process.poll() is None:
         if _told(folder, STOP, attempt):
             kill_group(process.pid)
         time.sleep(POLL_SECONDS)
-    write_json(folder / EXIT, {"attempt": attempt, "status": process.returncode, "ended": _now()})
+    with contextlib.suppress(OSError):  # `_seen` says of a full disk what is to be said
+        left = {"attempt": attempt, "status": process.returncode, "ended": _now()}
+        write_json(folder / EXIT, left)
 
 
 def _watch_orphans() -> None:
     """Waits for a job whose runner was killed, and stops it if that is asked for."""
-    for ticket in _jobs().glob(f"*/{TICKET}"):
+    for ticket in _tickets():
         folder = ticket.parent
         while is_held(folder / LOCK):
             process = _read(folder / PROCESS)
@@ -189,13 +201,20 @@ def _watch_orphans() -> None:
             time.sleep(POLL_SECONDS)
 
 
+def _tickets() -> list[Path]:
+    """Of all jobs; a folder that is half deleted, `.gone-...`, is none any more."""
+    found = _jobs().glob(f"*/{TICKET}")
+    return [path for path in found if not path.parent.name.startswith(".")]
+
+
 def _waiting() -> list[Path]:
     """Folders whose last attempt has not begun and is not to be stopped, first come first."""
     queue = []
-    for path in _jobs().glob(f"*/{TICKET}"):
+    for path in _tickets():
         ticket = _read(path)
         attempt = int(ticket.get("attempt", 0))
-        if not (_told(path.parent, BEGUN, attempt) or _told(path.parent, STOP, attempt)):
+        is_known = any(_told(path.parent, name, attempt) for name in (BEGUN, STOP))
+        if attempt and not is_known:
             queue.append((int(ticket.get("queued", 0)), path.parent))
     return [folder for _, folder in sorted(queue)]
 
@@ -204,8 +223,7 @@ def _seen(folder: Path, attempt: int) -> Seen:
     """The order matters: who has begun and then holds no lock is gone, and has said what it had."""
     begun = _told(folder, BEGUN, attempt)
     if not begun:
-        is_full = shutil.disk_usage(folder).free < FULL_BYTES
-        waits = Seen(QUEUED, N_("The disk is full: free some space.") if is_full else "")
+        waits = Seen(QUEUED, _FULL if _is_full(folder) else "")
         return Seen(CANCELLED) if _told(folder, STOP, attempt) else waits
     is_alive, started = is_held(folder / LOCK), str(begun["started"])
     if result := _read(folder / RESULT):
@@ -216,7 +234,14 @@ def _seen(folder: Path, attempt: int) -> Seen:
     if stop:
         return Seen(CANCELLED, "", "", started)
     left = _told(folder, EXIT, attempt)
-    return _gone(started, int(left["status"]) if left else None)
+    status = int(left["status"]) if left else None
+    if (status is None or status > 0) and _is_full(folder):  # its last words did not fit either
+        return Seen(FAILED, _FULL, "", started)
+    return _gone(started, status)
+
+
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < FULL_BYTES
 
 
 def _gone(started: str, status: int | None) -> Seen:

@@ -17,6 +17,7 @@ from model.training.ray_package import copy_code
 
 CPUS = 4  # for one of several trainings; with more it would be little faster
 WAIT_SECONDS = 120  # the first job on a cluster unpacks the code and imports Keras
+ANEW = "anew"  # among what a job was given: it may not find what the attempt before has finished
 INSTALL = "Run `pip install -r requirements.txt` on the GPU host, then start Ray anew."
 GPU = (
     'Run `pip install "tensorflow[and-cuda]~=2.21.0"` on the GPU host; `nvidia-smi` there must '
@@ -33,13 +34,25 @@ def nodes(client: Any) -> list[dict[str, Any]]:
     return [node for node in found if node["state"] == "ALIVE"]
 
 
-def needs(client: Any, num_runs: int) -> dict[str, int]:
+def needs(client: Any, num_runs: int, before: str | None = None) -> dict[str, Any]:
     """What a job's own process asks of the cluster, in the words of `submit_job`.
 
     A single training takes all GPUs of the computer with most, if Keras can use them together; the
-    first of several runs takes one, for others go on beside it.
+    first of several runs takes one, for others go on beside it. before: for a retry the IP address
+    of the computer that has the folder of the attempt before, "" where that is not known. It goes
+    on there; while that computer is away it begins elsewhere, with the mark ANEW.
     """
     found = nodes(client)
+    there = [node for node in found if node["node_ip"] == before]
+    asked = _for(client, there or found, num_runs)
+    if there:  # each computer has 1 of a resource that is named after it: Ray's way to say where
+        return asked | {"entrypoint_resources": {f"node:{before}": 0.001}}
+    if before is None or (before == "" and len(found) == 1):
+        return asked
+    return asked | {"metadata": {ANEW: "yes"}}
+
+
+def _for(client: Any, found: list[dict[str, Any]], num_runs: int) -> dict[str, Any]:
     most = max(map(gpus_of, found), default=0)
     if not most and num_runs > 1:
         return {"entrypoint_num_cpus": min(CPUS, max(map(cpus_of, found), default=0))}

@@ -37,7 +37,7 @@ def asked() -> Iterator[Any]:
     except PneumoscopeError:
         raise
     except OSError as error:  # also what `requests` raises
-        problem = _no_room() if is_full(error) else _away()
+        problem = _no_room() if is_full(error) else _unreadable(error) or _away()
     except (RuntimeError, ValueError, KeyError) as error:  # also what Ray raises
         problem = _refusal(str(error))
     raise problem from None
@@ -74,6 +74,17 @@ def _no_room() -> StoreError:
         _("room here to pack what travels to the GPU host"),
         _("a full disk"),
         _("Free some space for temporary files, or set TMPDIR to a folder that has it."),
+    )
+
+
+def _unreadable(error: OSError) -> StoreError | None:
+    """Of what was to travel; None for a fault of the network, which names no file."""
+    if not error.filename:
+        return None
+    return StoreError(
+        _("files of the training that can be read"),
+        error.strerror or type(error).__name__,
+        _("Correct the rights of the folder of runtime data, or start a new training instead."),
     )
 
 

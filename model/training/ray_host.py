@@ -51,6 +51,10 @@ _ENDED_OUTSIDE = N_(
     "The training was ended from outside, perhaps because the memory of the GPU host was full. "
     "Retry goes on after the last finished epoch."
 )
+_ANEW = N_(
+    "The computer that did the attempt before is away or no longer known: the training begins "
+    "anew, unless XRAY_HOME is on a disk that all computers of the cluster share."
+)
 _UNREADABLE = N_("The training has ended, but the cluster does not give its log now.")
 # Ray's error types of jobs that never began.
 _NOT_BEGUN = {
@@ -88,14 +92,13 @@ class RayHost:
         handle = f"{job_id}-{attempt}"
         with asked() as client:
             if details(client, handle) is None:
-                if attempt > 1:
-                    _stop(client, f"{job_id}-{attempt - 1}")
+                before = _ended(client, job_id, attempt)
                 _register_shipped()
                 with packed(folder) as runtime_env:
                     runtime_env["env_vars"] = {
                         "XRAY_MLFLOW_URL": url, "XRAY_RAY_DATA": os.environ.get("XRAY_RAY_DATA", "")
                     }  # fmt: skip
-                    needs = ray_checks.needs(client, _num_runs(folder))
+                    needs = ray_checks.needs(client, _num_runs(folder), before)
                     self._submit(client, handle, job_id, runtime_env=runtime_env, **needs)
         return handle
 
@@ -117,8 +120,8 @@ class RayHost:
                 if known is None:
                     return Seen(LOST, FORGOTTEN)
                 seen = _seen(client, handle, known)
-            if seen.state in ENDED and seen.message != _UNREADABLE:
-                _keep_log(handle, self.log(handle))
+                if seen.state in ENDED and seen.message != _UNREADABLE:
+                    _keep_log(handle, _log(client, handle))
         except PneumoscopeError as error:
             return Seen(LOST, str(error))
         return seen
@@ -129,12 +132,11 @@ class RayHost:
         names = [f"{job_id}-{number}" for number in range(1, int(attempt) + 1)]
         try:
             with asked() as client:
-                logs = [_log(client, name) for name in names]
+                return "".join(_log(client, name) or _kept_log(name) for name in names)
         except PneumoscopeError:
-            if not (kept := _kept_log(handle)):
+            if not (kept := "".join(map(_kept_log, names))):
                 raise
             return kept
-        return "".join(logs) if logs[-1] else _kept_log(handle)
 
     def cancel(self, handle: str) -> None:
         """See `Host`; waits until it has ended, unless it still waits for a GPU."""
@@ -192,7 +194,8 @@ def _seen(client: Any, handle: str, known: Any) -> Seen:
         return Seen(QUEUED)
     times = _time(known.start_time), _time(known.end_time)
     if status == "RUNNING":
-        return Seen(RUNNING, "", "", times[0])
+        is_anew = ray_checks.ANEW in (known.metadata or {})
+        return Seen(RUNNING, _ANEW if is_anew else "", "", times[0])
     try:
         told = seen_in_log(client.get_job_logs(handle))
     except RuntimeError:  # the computer that ran it is away
@@ -247,18 +250,33 @@ def _stop(client: Any, handle: str) -> None:
         time.sleep(0.3)
 
 
-def _folder(handle: str) -> Path:
-    return settings().home / "jobs" / handle.rpartition("-")[0]
+def _ended(client: Any, job_id: str, attempt: int) -> str | None:
+    """Ends all attempts before this one; the IP address of the computer that was the last to work.
+
+    "" where the cluster knows of none, None for a first attempt. Raises StoreError as `_stop`.
+    """
+    at = None if attempt == 1 else ""
+    for number in range(1, attempt):
+        _stop(client, f"{job_id}-{number}")
+        known = details(client, f"{job_id}-{number}")
+        at = urlsplit(getattr(known, "driver_agent_http_address", "") or "").hostname or at
+    return at
+
+
+def _copy(handle: str) -> Path:
+    """Where the log of an attempt that has ended is kept here."""
+    job_id, _dash, attempt = handle.rpartition("-")
+    return settings().home / "jobs" / job_id / f"{attempt}-{LOG}"
 
 
 def _keep_log(handle: str, text: str) -> None:
-    if _folder(handle).is_dir():
+    if text and _copy(handle).parent.is_dir() and text != _kept_log(handle):
         with contextlib.suppress(OSError):  # a full disk: the cluster has it
-            write_whole(_folder(handle) / LOG, lambda path: path.write_text(text))
+            write_whole(_copy(handle), lambda path: path.write_text(text))
 
 
 def _kept_log(handle: str) -> str:
     try:
-        return (_folder(handle) / LOG).read_text()
+        return _copy(handle).read_text()
     except OSError:
         return ""

@@ -30,12 +30,12 @@ def main(job_id: str) -> int:
     folder = folder_of(job_id)
     try:
         lay_out(Path(JOB), folder)
-    except Exception as error:  # as in job_work: whatever it is, the page is to say it
+        status = job_work.work(folder, partial(ray_runs.shared, job_id))
+    except Exception as error:  # as in job_work, whose result may find no room on the disk
         traceback.print_exc()
         result = {"error": type(error).__name__, "message": job_work.why(error)}
         print(json.dumps({"result": result}), flush=True)
         return job_work.FAILED
-    status = job_work.work(folder, partial(ray_runs.shared, job_id))
     if status == 0:
         (folder / FILMS).unlink(missing_ok=True)  # the largest; the bundle is small
     return status

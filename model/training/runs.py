@@ -4,7 +4,8 @@ A job may ask for more seeds and for a cross-validation. Run 0 of both is the tr
 retraining set divides it. Of the runs of that division (fold 0), one for each seed, the one with
 the highest AUROC on the validation becomes the version; the test split is not looked at for that
 choice. The other folds become nothing: with all runs they only tell how far such figures scatter,
-in the card of the version under `repeats`.
+in the card of the version under `repeats`. They validate on children of the set's training part,
+so they cannot start from weights that may have learned from these, such as the champion's.
 """
 
 import shutil
@@ -23,6 +24,7 @@ from model.training.job_store import JobSpec
 
 MOST = 10  # folds, and seeds
 FOLDS = (1, *range(3, MOST + 1))  # of two the second would train on the validation alone
+FRESH = ("scratch", "imagenet")  # what a training may start from that has seen no film of a set
 RUNS = "runs"  # in a job's folder: a folder for each run, where there are several
 
 
@@ -47,18 +49,37 @@ class WorkerLost(Exception):
 
 
 def of(spec: JobSpec) -> list[Run]:
-    """All runs that a job asks for, at least one. Raises ConfigError for a number out of range."""
+    """All runs that a job asks for, at least one.
+
+    Raises ConfigError for a number out of range, for a protocol that trains on films of the locked
+    test set, and for folds whose start has seen the children whom they are judged on.
+    """
     from model.nn.recipe import recipe
 
-    seed = recipe(spec.config, spec.settings()).seed
+    chosen = recipe(spec.config, spec.settings())
+    if chosen.protocol != "official":
+        raise ConfigError(
+            _("protocol=official, which leaves the locked test set alone"),
+            f"protocol={chosen.protocol}",
+            _("Choose another config, and no protocol among the settings."),
+        )
     if spec.folds not in FOLDS or spec.seeds not in range(1, MOST + 1):
         raise ConfigError(
             _("1 fold or 3 to {n}, and 1 to {n} seeds", n=MOST),
             _("{folds} folds, {seeds} seeds", folds=spec.folds, seeds=spec.seeds),
             _("Correct the numbers."),
         )
-    seeds = [Run(0, seed + number) for number in range(spec.seeds)]
-    return [*seeds, *(Run(fold, seed) for fold in range(1, spec.folds))]
+    if spec.folds > 1 and chosen.init not in FRESH:
+        raise ConfigError(
+            _("init=scratch or init=imagenet for a cross-validation"),
+            f"init={chosen.init}",
+            _(
+                "Other weights have learned from children whom the folds are judged on, which "
+                "would make the figures too good. Choose another start, or 1 fold."
+            ),
+        )
+    seeds = [Run(0, chosen.seed + number) for number in range(spec.seeds)]
+    return [*seeds, *(Run(fold, chosen.seed) for fold in range(1, spec.folds))]
 
 
 def place(folder: Path, run: Run) -> Path:

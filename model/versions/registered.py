@@ -142,8 +142,9 @@ def shipped_version() -> str:
 
 def here(model_version: str, card_sha256: str) -> Path | None:
     """A sound copy on this machine, with that card if one is named."""
-    for folder in (serving.SHIPPED, serving.folder_of(model_version)):
+    for folder_of in (lambda _: serving.SHIPPED, serving.folder_of):
         with contextlib.suppress(BundleError):
+            folder = folder_of(model_version)
             if read_card(folder / CARD).model_version != model_version:
                 continue
             if not card_sha256 or sha256_of(folder / CARD) == card_sha256:

@@ -13,6 +13,7 @@ names the old or the new version, whole; `versions` brings alias and audit trail
 
 import contextlib
 import json
+import logging
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -172,7 +173,10 @@ def promote(actor: Actor, model_version: str, expected: str, reason: str = "") -
     with asked() as client:
         number = named(registered(client), model_version).number
         set_alias(client, CHAMPION, number)
-    return _serve(actor, PROMOTED, copy, expected, reason, sensitivity_change=round(-lower, 4))
+    if found.note:
+        logging.getLogger(__name__).warning("%s", found.note)
+    told = {"sensitivity_change": round(-lower, 4), "note": found.note}
+    return _serve(actor, PROMOTED, copy, expected, reason, **told)
 
 
 def rollback(actor: Actor, model_version: str, expected: str, reason: str = "") -> Version:

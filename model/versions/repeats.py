@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.bundle import Bundle
+from model.training.runs import FRESH
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Spread:
 class Repeats:
     """auroc: of the version. folds: runs with other patients, by one seed. seeds: by chance alone.
 
-    None where there is one run of the kind. model/training/runs.py says how the version is chosen.
+    None where there is one run of the kind. model/training/runs.py says how the version is chosen,
+    and from what no folds can start: none are told of a version that did.
     """
 
     auroc: float
@@ -38,7 +40,8 @@ def of(bundle: Bundle) -> Repeats | None:
     first = told[0]["seed"]
     seeds = [run["validation_auroc"] for run in told if run["fold"] == 0]
     folds = [run["validation_auroc"] for run in told if run["seed"] == first]
-    return Repeats(max(seeds), _spread(folds), _spread(seeds))
+    is_fair = bundle.training.get("recipe", {}).get("init") in FRESH
+    return Repeats(max(seeds), _spread(folds) if is_fair else None, _spread(seeds))
 
 
 def _spread(values: Sequence[float]) -> Spread | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 NAME = "pneumoscope"  # of the experiment and of the registered model
 BUNDLE = "bundle"  # the folder among a run's artifacts
 CHAMPION, CHALLENGER = "champion", "challenger"
+_FILE = "mlflow.db"  # without a server
 _DONE = "epochs_done"
 _BATCH = 900  # metrics in one request; the server takes 1000
 _MAX_VALUE = 6000  # characters of a parameter
@@ -80,8 +81,8 @@ def _received(error: Exception) -> tuple[str, str]:
         return (
             _("none that can be used"),
             _(
-                "Readings go on. Check on the server that MLflow runs and that XRAY_MLFLOW_URL is "
-                "right, then try again."
+                "Readings go on. Check that MLflow and the tunnel to it run and that "
+                "XRAY_MLFLOW_URL is right, then try again."
             ),
         )
     code = getattr(error, "error_code", type(error).__name__)
@@ -95,7 +96,7 @@ def _address() -> str:
         return url
     folder = _folder()
     folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'mlflow.db'}"
+    return f"sqlite:///{folder / _FILE}"
 
 
 def _folder() -> Path:
@@ -109,6 +110,19 @@ def _client(address: str) -> "MlflowClient":
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return MlflowClient(address, address)
+
+
+def check() -> str:
+    """Where runs and versions are kept, in words; answers within seconds.
+
+    Raises StoreError for one that does not answer to this computer.
+    """
+    if not settings().mlflow_url and not (_folder() / _FILE).exists():
+        return "begins with the first training, in the folder of runtime data"
+    with asked() as client:
+        client.search_registered_models(max_results=1)
+    place = "the server of XRAY_MLFLOW_URL" if settings().mlflow_url else "files here"
+    return f"{place} can be used from here"
 
 
 def be_patient() -> None:

@@ -12,8 +12,9 @@ import streamlit as st
 
 from model import overlay
 from model.config import settings
-from model.errors import PneumoscopeError
+from model.errors import PneumoscopeError, plain_faults
 from model.files import write_whole
+from model.language import _
 from model.people.access import Actor, require
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from model.training.jobs import Job
 
 THUMBNAIL_PX = 140
+TRIAL = "quick"  # a configuration that makes no version for use
 LOOKED_AT = 5  # earlier trainings that an estimate is made from
 
 
@@ -28,12 +30,20 @@ LOOKED_AT = 5  # earlier trainings that an estimate is made from
 
 
 def came_in(actor: Actor) -> tuple[str, Mapping[str, int]]:
-    """Time of the last training that finished, "" for none, and what came in since, counted."""
+    """When the newest set that was trained on was frozen, "" for none, and what came in since.
+
+    Trial runs do not count. Of a set that was deleted only its training tells how old it may be.
+    """
     from model.retraining import retraining_set
     from model.training import jobs
 
-    ended = [job.created for job in jobs.jobs(actor) if job.state == "SUCCEEDED"]
-    return max(ended, default=""), retraining_set.since(actor, max(ended, default=None))
+    frozen = {one.sha256: one.created for one in sets(actor)}
+    trained = [
+        frozen.get(job.spec.set_sha256, job.created)
+        for job in jobs.jobs(actor)
+        if job.state == "SUCCEEDED" and job.spec.config != TRIAL
+    ]
+    return max(trained, default=""), retraining_set.since(actor, max(trained, default=None))
 
 
 def base_folder() -> Path | None:
@@ -42,13 +52,25 @@ def base_folder() -> Path | None:
 
 
 def take_in(actor: Actor, upload: Any) -> Path:
-    """Where an uploaded ZIP of labelled X-rays lies now, named by its content; for an admin."""
+    """Where an uploaded ZIP of labelled X-rays lies now, named by its content; for an admin.
+
+    Raises StoreError when the disk does not take it.
+    """
     require(actor, "admin")
-    data = upload.getbuffer()
-    path = settings().home / "uploads" / f"{hashlib.sha256(data).hexdigest()}.zip"
-    if not path.exists():
-        write_whole(path, lambda temporary: temporary.write_bytes(data))
+    path = settings().home / "uploads" / f"{_content_hash(upload.file_id, upload)}.zip"
+    with plain_faults(
+        _("room for the uploaded ZIP"),
+        _("Nothing was taken in. Free some space where XRAY_HOME is, then upload it again."),
+    ):
+        if not path.exists():
+            write_whole(path, lambda temporary: temporary.write_bytes(upload.getbuffer()))
     return path
+
+
+@st.cache_data(show_spinner=False, max_entries=100)
+def _content_hash(file_id: str, _upload: Any) -> str:
+    """Up to 2 GB are not read again each time that the page is drawn."""
+    return hashlib.sha256(_upload.getbuffer()).hexdigest()
 
 
 def propose(actor: Actor, base: Path, progress: Callable[..., object]) -> "Proposal":
@@ -92,6 +114,13 @@ def sets(actor: Actor) -> list["RetrainingSet"]:
     from model.retraining import retraining_set
 
     return retraining_set.sets(actor)
+
+
+def promotion_warning(one: "RetrainingSet") -> str:
+    """Why a version that is trained on it could not be promoted now; "" if it could."""
+    from model.retraining import promotable
+
+    return promotable.warning_of(one.sha256)
 
 
 def kept_hashes(actor: Actor) -> set[str]:

@@ -14,12 +14,16 @@ from model import overlay
 from model.bundle import Bundle, open_bundle
 from model.config import settings
 from model.errors import PneumoscopeError
+from model.language import N_, _
 from model.people.access import Actor, require
 from pages.shared import services
 
 if TYPE_CHECKING:
     from model.versions.registered import Version
     from model.versions.version_comparison import Comparison
+
+SHIPPED = N_("The shipped version")
+NOT_HERE = N_("{version} cannot be gone back to: its files here are missing or damaged.")
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,23 @@ def versions(actor: Actor) -> list["Version"]:
     return registry.versions()[::-1]
 
 
-def versions_here(actor: Actor) -> list["Version"]:
-    """Without MLflow: the version before, and the shipped one, if they are here and whole."""
+def versions_here(actor: Actor) -> tuple[list["Version"], list[str]]:
+    """Without MLflow: the version before and the shipped one, if they are here and whole.
+
+    Second, in a sentence each, which of them cannot be gone back to.
+    """
     from model.versions import champion, registered
 
     require(actor, "admin")
-    names = [registered.shipped_version()]
+    before, shipped = "", ""
     with contextlib.suppress(PneumoscopeError):
-        names.insert(0, champion.look().previous)
-    there = [name for name in dict.fromkeys(names) if name and registered.here(name, "")]
-    return [registered.Version(0, name) for name in there]
+        before = champion.look().previous
+    with contextlib.suppress(PneumoscopeError):
+        shipped = registered.shipped_version()
+    titles = {**({before: before} if before else {}), shipped: _(SHIPPED)}
+    sound = [name for name in titles if name and registered.here(name, "")]
+    problems = [_(NOT_HERE, version=titles[name]) for name in titles if name not in sound]
+    return [registered.Version(0, name) for name in sound], problems
 
 
 def was_served(model_version: str) -> bool:

@@ -62,6 +62,21 @@ def test_padding_is_black_and_not_counted():
     assert xray.read(dicom(flat, PixelPaddingValue=7)).pixels.shape == (9, 9)
 
 
+def test_padding_is_a_value_that_a_pixel_can_have():
+    wrapped = dataset(FILM)
+    wrapped.add_new("PixelPaddingValue", "US", 65536 - 2000)  # 48 in 8 bit
+    assert (FILM == 48).any()
+    assert np.array_equal(xray.read(save(wrapped)).pixels, FILM)
+    wrapped.PixelPaddingRangeLimit = 48  # of nothing
+    assert np.array_equal(xray.read(save(wrapped)).pixels, FILM)
+    file = dataset(TWELVE.astype(np.int16) - 2000)  # from -2000
+    file.add_new("PixelPaddingValue", "US", 65536 - 2000)  # the same 16 bits
+    padded = file.pixel_array == -2000
+    assert (xray.read(save(file)).pixels[padded] == 0).all()
+    assert xray.read(save(file)).pixels[~padded].min() == 0
+    assert 0 < padded.sum() < padded.size
+
+
 def test_float_pixels_and_nan():
     stored = film(top=1000, dtype=np.float32) / 7
     stored[0, 0], stored[0, 1], stored[0, 2] = np.nan, np.inf, -np.inf

@@ -6,7 +6,9 @@ import pytest
 
 from model import store
 from model.config import settings
+from model.errors import StoreError
 from model.people import audit
+from model.people.access import Actor
 from model.retraining.retraining_storage import JOB, SET, items
 from model.training import job_store, jobs
 from model.training.job_host import BUNDLE, STATES
@@ -16,6 +18,7 @@ from tests.model import version_cases as versions
 from tests.pages.admin_page import ZOE, Tab
 from tests.pages.fake_host import FakeHost
 from tests.pages.fake_host import host as host
+from tests.pages.fragments import alone
 
 HOSTILE = "<img src=x onerror=alert(1)> *Bo*"
 SET_SHA256 = "ab" * 32
@@ -55,6 +58,17 @@ def test_each_state_says_what_to_do(host: FakeHost, state: str) -> None:
     assert job_store.WHAT_TO_DO[state] in shown.text
     assert ("Cancel" in labels(shown)) == (state in ("QUEUED", "RUNNING"))
     assert ("Retry" in labels(shown)) == (state in ("FAILED", "CANCELLED", "LOST"))
+
+
+def test_a_job_that_its_host_does_not_take_says_what_to_do(host: FakeHost) -> None:
+    host.is_down = True
+    ask()
+    shown = Tab("Jobs")
+    assert "Received: none. Try again." in shown.text
+    assert job_store.HINDERED in shown.text
+    assert job_store.WHAT_TO_DO["QUEUED"] not in shown.text
+    host.is_down = False
+    assert job_store.WHAT_TO_DO["QUEUED"] in Tab("Jobs").text
 
 
 def test_a_running_job_shows_its_curves_and_its_log(host: FakeHost) -> None:
@@ -127,6 +141,23 @@ def test_a_host_that_does_not_answer_is_said(host: FakeHost) -> None:
     shown.at.run()
     assert "The cluster does not answer." in shown.text
     assert "may be found again" in shown.text
+
+
+def test_a_database_that_fails_while_a_job_is_watched_is_said(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the job and that at its log; outside of the page that began it."""
+    ask()
+    host.says("RUNNING")
+    shown = Tab("Jobs")
+
+    def fails(actor: Actor, id: str) -> str:
+        raise StoreError("a database that works", "its disk is full", "Free some space.")
+
+    monkeypatch.setattr(jobs, "log", fails)
+    with alone(shown.at, shown.button("Cancel").id):
+        shown.at.run()
+    assert "its disk is full" in shown.text
 
 
 def test_one_of_several_is_chosen(host: FakeHost) -> None:

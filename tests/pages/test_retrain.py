@@ -1,22 +1,29 @@
 """The page Admin, tab Retrain: from reviews and base data to a training that was asked for."""
 
+import errno
+import hashlib
 import io
+import os
 import shutil
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from model import xray
+from model.bundle import Evaluation
 from model.clinic import reviews
 from model.config import settings
-from model.errors import StoreError
 from model.people import audit
 from model.people.access import Actor
-from model.retraining import retraining_set
+from model.retraining import retraining_set, retraining_storage
 from model.training import jobs
 from pages.shared import retraining_services
+from pages.shared.manage import when
 from tests.model.review_cases import ANN, BOB, film, review
+from tests.model.version_cases import write_version
 from tests.pages.admin_page import ZOE, Tab
 from tests.pages.fake_host import FakeHost
 from tests.pages.fake_host import host as host
@@ -145,23 +152,48 @@ def test_a_zip_is_taken_in_place_of_the_folder(tiny_data: Path, home: Path) -> N
     with zipfile.ZipFile(packed, "w") as archive:
         for path in tiny_data.rglob("*.jpeg"):
             archive.write(path, path.relative_to(tiny_data))
-    shown = Tab("Retrain")
-    shown.at.radio(key="admin.retrain.base").set_value("zip").run()
-    shown.at.file_uploader(key="admin.retrain.zip").set_value(
-        ("mine.zip", packed.getvalue(), "application/zip")
-    ).run()
-    shown.press("See what it would hold")
+    shown = upload(packed.getvalue()).press("See what it would hold")
     assert "Locked test set 4 4 4 0" in shown.text
     assert len(list((home / "uploads").glob("*.zip"))) == 1
 
 
-@pytest.mark.parametrize("data", [b"no archive", b"PK\3\4 cut off"])
-def test_a_file_that_is_no_archive_is_said(data: bytes) -> None:
+def upload(data: bytes) -> Tab:
     shown = Tab("Retrain")
     shown.at.radio(key="admin.retrain.base").set_value("zip").run()
-    upload = shown.at.file_uploader(key="admin.retrain.zip")
-    upload.set_value(("mine.zip", data, "application/zip")).run()
-    assert "ZIP archive" in shown.press("See what it would hold").text
+    field = shown.at.file_uploader(key="admin.retrain.zip")
+    field.set_value(("mine.zip", data, "application/zip")).run()
+    return shown
+
+
+@pytest.mark.parametrize("data", [b"no archive", b"PK\3\4 cut off"])
+def test_a_file_that_is_no_archive_is_said(data: bytes) -> None:
+    assert "ZIP archive" in upload(data).press("See what it would hold").text
+
+
+def test_an_upload_that_the_disk_does_not_take_is_said_and_taken_later(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("model.files.os.fsync", full)
+        shown = upload(b"PK a ZIP of 2 GB")
+        assert "No space left on device. Nothing was taken in." in shown.text
+    assert list((home / "uploads").iterdir()) == []
+    shown.at.run()
+    assert "No space left" not in shown.text
+    assert [path.suffix for path in (home / "uploads").iterdir()] == [".zip"]
+
+
+def test_an_upload_is_hashed_once_however_often_the_page_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hashed = []
+    real = hashlib.sha256
+    counting = SimpleNamespace(sha256=lambda data: hashed.append(bytes(data)) or real(data))
+    monkeypatch.setattr(retraining_services, "hashlib", counting)
+    shown = upload(b"PK once")
+    shown.at.run()
+    shown.at.run()
+    assert hashed == [b"PK once"]
 
 
 def test_a_folder_of_another_layout_is_said(
@@ -193,7 +225,7 @@ def test_a_training_is_asked_for(host: FakeHost) -> None:
     shown.at.radio(key="admin.train.config").set_value("quick").run()
     shown.at.number_input(key="admin.train.budget").set_value(30)
     shown.at.text_area(key="admin.train.changes").set_value("epochs=1\n\nbatch_size=8")
-    shown.at.selectbox(key="admin.train.folds").set_value(5)
+    shown.at.selectbox(key="admin.train.folds.True").set_value(5)
     shown.at.number_input(key="admin.train.seeds").set_value(3)
     shown.press("Start the training")
     [job] = jobs.jobs(ZOE)
@@ -204,6 +236,40 @@ def test_a_training_is_asked_for(host: FakeHost) -> None:
     assert (job.spec.budget_minutes, job.spec.changes) == (30, ("epochs=1", "batch_size=8"))
     assert (job.spec.folds, job.spec.seeds) == (5, 3)
     assert job.spec.set_sha256 == retraining_set.sets(ZOE)[0].sha256
+
+
+def test_no_cross_validation_is_offered_from_the_served_version(host: FakeHost) -> None:
+    shown = freeze()
+    [folds] = [field for field in shown.at.selectbox if "folds" in field.key]
+    assert (folds.disabled, folds.value) == (True, 1)
+    assert "No cross-validation from the version that is served" in shown.text
+    shown.at.selectbox(key="admin.train.init.lungs").set_value("imagenet").run()
+    assert "No cross-validation" not in shown.text
+    shown.at.selectbox(key="admin.train.folds.True").set_value(5).run()
+    shown.at.selectbox(key="admin.train.init.lungs").set_value("champion").run()
+    shown.press("Start the training")
+    assert [(job.spec.init, job.spec.folds) for job in jobs.jobs(ZOE)] == [("champion", 1)]
+
+
+def test_a_training_in_vain_is_warned_of_before_it_is_frozen_and_before_it_starts(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_vain = "cannot be promoted. The served version was judged on other films"
+    shown = looked()
+    assert shown.text.count(in_vain) == 1
+    shown = shown.type("admin.freeze.name", "autumn").press("Freeze this set")
+    assert shown.text.count(in_vain) == 1
+    films = sorted((tiny_data / "test").rglob("*.jpeg"))
+    served = write_version(tmp_path / "served", evaluations={"test": judged(films)})
+    monkeypatch.setenv("XRAY_BUNDLE", str(served.folder))
+    settings.cache_clear()
+    assert "cannot be promoted" not in looked().text
+
+
+def judged(films: list[Path]) -> Evaluation:
+    labels = np.array([path.parent.name == "PNEUMONIA" for path in films], int)
+    names = tuple(path.name for path in films)
+    return Evaluation("test split", names, labels, np.float32(labels), names)
 
 
 def test_a_setting_that_is_none_is_said_before_anything_starts(host: FakeHost) -> None:
@@ -226,12 +292,45 @@ def test_the_time_is_told_from_an_earlier_training(host: FakeHost) -> None:
     assert "About 24 minutes" in shown.text
     shown.at.number_input(key="admin.train.seeds").set_value(3).run()
     assert "About 72 minutes" in shown.text
-    assert "Since the last training" in shown.text
 
 
-def test_what_the_disk_does_not_take_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise StoreError("room for the set", "a full disk", "Free some space.")
+def test_what_came_in_counts_from_the_set_that_was_trained_on_last(host: FakeHost) -> None:
+    shown = freeze()
+    say(ANN, 1, "viral")  # after the set was frozen: not trained on
+    shown.press("Start the training")
+    host.says("SUCCEEDED", model_version="vgg16-1")
+    [frozen] = retraining_set.sets(ZOE)
+    shown = Tab("Retrain")
+    assert f"Since the last training's set was frozen, {when(frozen.created)} UTC" in shown.text
+    assert {m.label: m.value for m in shown.at.metric}["Reviews"] == "1"
 
-    monkeypatch.setattr(retraining_services, "freeze", full)
-    assert "a full disk" in freeze().text
+
+@pytest.mark.parametrize(("config", "state"), [("quick", "SUCCEEDED"), ("lungs", "FAILED")])
+def test_trial_runs_and_trainings_that_failed_do_not_count_as_trained_on(
+    host: FakeHost, config: str, state: str
+) -> None:
+    shown = freeze()
+    shown.at.radio(key="admin.train.config").set_value(config).run()
+    shown.press("Start the training")
+    host.says(state)
+    assert "Nothing was trained here yet" in Tab("Retrain").text
+
+
+def test_a_deleted_set_still_tells_that_it_was_trained_on(host: FakeHost) -> None:
+    freeze().press("Start the training")
+    host.says("SUCCEEDED", model_version="vgg16-1")
+    [job] = jobs.jobs(ZOE)
+    retraining_storage.delete(ZOE, "retraining set", job.spec.set_sha256, "a trial")
+    assert f"frozen, {when(job.created)} UTC" in Tab("Retrain").text
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_set_that_the_disk_does_not_take_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = looked().type("admin.freeze.name", "autumn")
+    with monkeypatch.context() as patch:
+        patch.setattr("model.retraining.retraining_files.os.fsync", full)
+        assert "No space left on device. Nothing was frozen." in shown.press("Freeze this set").text
+    assert retraining_set.sets(ZOE) == []

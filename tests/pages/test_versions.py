@@ -137,6 +137,7 @@ def test_both_stand_side_by_side_with_their_differences(train: Callable[..., Bun
     assert found.differing[0].file in shown.text
     assert len(shown.at.get("vega_lite_chart")) == 3
     assert "start the app with XRAY_DATA" in shown.text
+    assert f"by name and label only, for {OLD} keeps no fingerprints" in shown.text
 
 
 def test_promotion_shows_the_differences_first(
@@ -264,6 +265,38 @@ def test_without_mlflow_the_served_version_and_the_way_back_are_there(
     assert f"**Version** · {NEW} since 2026-11-21 10:00:00 UTC, by zoe" in shown.text
     shown.press("Roll back to this version").press("Serve this version from now on")
     assert fake.asked == [("rollback", "zoe", OLD, NEW, "")]
+
+
+def test_without_mlflow_a_damaged_shipped_version_hides_no_other(
+    fake: Registry, train: Callable[..., Bundle]
+) -> None:
+    third = train(name="vgg16-third")
+    for bundle, before in ((train(), OLD), (third, NEW)):
+        copy = champion.materialise(bundle.folder)
+        champion.switch(replace(bundle, folder=copy), "zoe", "2026-11-21T10:00:00", before)
+    fake.served_before.add(NEW)
+    fake.down = "none that can be used"
+    for file in ("model.keras", "bundle.json"):
+        (champion.SHIPPED / file).write_text("{")
+        shown = tab()
+        assert "The shipped version cannot be gone back to: its files" in shown.text
+        assert f"Served before **Version** · {NEW}" in shown.text
+    shown.press("Roll back to this version").press("Serve this version from now on")
+    assert fake.asked == [("rollback", "zoe", NEW, "vgg16-third", "")]
+
+
+def test_without_mlflow_a_damaged_version_before_is_said(
+    fake: Registry, train: Callable[..., Bundle]
+) -> None:
+    third = train(name="vgg16-third")
+    for bundle, before in ((train(), OLD), (third, NEW)):
+        copy = champion.materialise(bundle.folder)
+        champion.switch(replace(bundle, folder=copy), "zoe", "2026-11-21T10:00:00", before)
+    (champion.folder_of(NEW) / "model.keras").write_bytes(b"changed")
+    fake.down = "none that can be used"
+    shown = tab()
+    assert f"{NEW} cannot be gone back to: its files here are missing or damaged." in shown.text
+    assert f"Served before **Version** · {OLD}" in shown.text
 
 
 def test_a_damaged_champion_is_said_and_can_be_left(

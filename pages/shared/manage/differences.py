@@ -8,6 +8,7 @@ from model import curves
 from model.bundle import Bundle
 from model.language import N_, _
 from model.metrics import Estimate, Rate
+from model.phrases import translated
 from pages.shared import version_services
 from pages.shared.drawing import plain
 from pages.shared.manage import listing
@@ -73,7 +74,7 @@ def figures(found: "Comparison", other: str) -> None:
 
 
 def short(found: "Comparison") -> None:
-    """The differences alone, a line each."""
+    """The differences alone, a line each, and what was not checked."""
     for name, change in (
         (_("Sensitivity"), found.sensitivity),
         (_("Specificity"), found.specificity),
@@ -82,6 +83,8 @@ def short(found: "Comparison") -> None:
         if change is not None:
             old, new = tables.value(change.champion), tables.value(change.challenger)
             st.markdown(f"{name}: {old} → **{new}**, {difference(change).shown}")
+    if found.note:
+        st.caption(plain(translated(found.note)))
 
 
 def _sides(change: "Change", other: str) -> dict[str, tables.Cell]:

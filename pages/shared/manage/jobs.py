@@ -88,6 +88,7 @@ def _watched(id: str, before: str) -> None:
     actor = auth.require("admin")
     try:
         job = retraining_services.job(actor, id)
+        log, lines = retraining_services.log(actor, id), retraining_services.curves(actor, id)
     except PneumoscopeError as error:
         st.warning(plain(str(error)), icon=":material/cloud_off:")
         return
@@ -95,8 +96,7 @@ def _watched(id: str, before: str) -> None:
         st.rerun()  # the list, and whether to ask again
     _state(job)
     _buttons(job)
-    log = retraining_services.log(actor, id)
-    _curves(retraining_services.curves(actor, id), is_alive=job.state in ALIVE)
+    _curves(lines, is_alive=job.state in ALIVE)
     if job.state == "RUNNING":
         _gpus(log)
     _log(id, log, is_open=job.state == "FAILED")

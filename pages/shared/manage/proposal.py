@@ -8,6 +8,7 @@ import streamlit as st
 from model.language import N_, _
 from model.people.access import Actor
 from model.phrases import translated
+from model.retraining.manifest import UNKNOWN_CHILD
 from pages.shared import auth, retraining_services
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, listing
@@ -46,6 +47,8 @@ def show(actor: Actor, found: "Proposal") -> None:
     listing(_("What the set would hold"), _table(found), _("No film fits."))
     if found.problem:
         st.error(plain(str(found.problem)), icon=":material/block:")
+    elif found.warning:
+        st.warning(plain(found.warning), icon=":material/warning:")
     for kind, (title, says) in KINDS.items():
         left_out = getattr(found, kind)
         if not left_out:
@@ -73,7 +76,7 @@ def _to_approve(actor: Actor, left_out: "Sequence[Left]") -> "dict[str, Left]":
 
 
 def _table(found: "Proposal") -> list[dict[str, object]]:
-    """A row for each split, a column for each label; how many come from reviews."""
+    """A row for each split, a column for each label; known children; how many from reviews."""
     rows: list[dict[str, object]] = []
     for split, title in SPLITS.items():
         here = [entry for entry in found.entries if entry.split == split]
@@ -83,7 +86,7 @@ def _table(found: "Proposal") -> list[dict[str, object]]:
                     _("Part"): _(title),
                     _("Normal"): f"{sum(e.label == 'NORMAL' for e in here):,}",
                     _("Pneumonia"): f"{sum(e.label == 'PNEUMONIA' for e in here):,}",
-                    _("Children"): f"{len({e.patient for e in here}):,}",
+                    _("Children"): f"{len({e.patient for e in here} - {UNKNOWN_CHILD}):,}",
                     _("From reviews"): f"{sum(e.source == 'review' for e in here):,}",
                 }
             )

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from model.retraining.retraining_set import Proposal, RetrainingSet
 
 MAX_UPLOAD_MB = 2000
-SINCE = N_("Since the last training, {time} UTC")
-NEVER = N_("Nothing was trained here yet: this is all that clinicians have said so far.")
+SINCE = N_("Since the last training's set was frozen, {time} UTC")
+NEVER = N_(
+    "Nothing was trained here yet, trial runs aside: this is all that clinicians have said so far."
+)
 FOLDER, UPLOAD = N_("Folder “{name}” of this server"), N_("A ZIP of my own")
 NO_FOLDER = N_(
     "This server has no base data: start it with XRAY_DATA set to a folder that holds train/ and "
@@ -29,8 +31,10 @@ LAYOUT = N_(
 )
 RULE = N_(
     "A reviewed film is added when its image was kept and two readers agree on its label, or one "
-    "reader and an admin. Films of one child stay together. Films of the locked test set are "
-    "refused, whatever they are called."
+    "reader and an admin. Films of one child stay together as far as file names of the base data "
+    "tell it. Of which child a reviewed film is nobody knows here, so it is trained on and not "
+    "validated on, unless the base data have it. Films of the locked test set are refused, "
+    "whatever they are called."
 )
 LOOK = N_("See what it would hold")
 LOOKING = N_("Reading the films ...")

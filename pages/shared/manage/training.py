@@ -8,7 +8,7 @@ import streamlit as st
 from model.errors import PneumoscopeError
 from model.language import N_, _
 from model.people.access import Actor
-from model.training.runs import FOLDS, MOST
+from model.training.runs import FOLDS, FRESH, MOST
 from pages.shared import auth, retraining_services
 from pages.shared.drawing import plain
 from pages.shared.manage import Saying, when
@@ -36,6 +36,10 @@ BUDGET_HELP = N_(
 FOLDS_HELP = N_(
     "So many trainings, each judged on patients that it has not seen: shows how much the choice of "
     "patients matters. 1: no cross-validation."
+)
+NO_FOLDS = N_(
+    "No cross-validation from the version that is served: it has learned from the patients that "
+    "the folds would be judged on, so the figures would be too good."
 )
 SEEDS_HELP = N_(
     "So many trainings that differ by chance. The version is the one with the highest AUROC on the "
@@ -124,6 +128,8 @@ def draw(actor: Actor, sets: list["RetrainingSet"]) -> None:
     )
     details = _details(config)
     _time(actor, by_hash[chosen], host, config, details)
+    if warning := retraining_services.promotion_warning(by_hash[chosen]):
+        st.warning(plain(warning), icon=":material/warning:")
     if st.button(_("Start the training"), type="primary", icon=":material/model_training:"):
         _start(host, set_sha256=chosen, config=config, **details)
 
@@ -147,12 +153,16 @@ def _details(config: str) -> dict[str, Any]:
             _("At most, minutes"), 0, 100_000, 0, key="admin.train.budget", help=_(BUDGET_HELP)
         )
         seed = right.number_input(_("Seed"), 0, 1_000_000, 0, key="admin.train.seed")
+        has_folds = init in FRESH
         folds = left.selectbox(
-            _("Cross-validation, folds"), FOLDS, key="admin.train.folds", help=_(FOLDS_HELP)
-        )
+            _("Cross-validation, folds"), FOLDS if has_folds else (1,), disabled=not has_folds,
+            key=f"admin.train.folds.{has_folds}", help=_(FOLDS_HELP),
+        )  # fmt: skip
         seeds = right.number_input(
             _("Seeds"), 1, MOST, 1, key="admin.train.seeds", help=_(SEEDS_HELP)
         )
+        if not has_folds:
+            st.caption(_(NO_FOLDS))
         text = st.text_area(
             _("Other settings"), key="admin.train.changes", help=_(SETTINGS_HELP), height=90,
             placeholder="epochs=4,4",

@@ -85,7 +85,10 @@ def _versions(actor: Actor) -> tuple[list["Version"], bool]:
             return version_services.versions(actor), False
     except StoreError as error:
         st.warning(f"{_(DOWN)} {plain(str(error))}", icon=":material/cloud_off:")
-        return version_services.versions_here(actor), True
+        found, problems = version_services.versions_here(actor)
+        for problem in problems:
+            st.warning(plain(problem), icon=":material/broken_image:")
+        return found, True
 
 
 def _since(champion: "Champion") -> str:
@@ -119,6 +122,8 @@ def _compare(champion: "Champion", other: "Version", name: str) -> None:
         for problem in found.problems:
             words = NOT_COMPARED if name == BEFORE else FORBIDDEN
             st.warning(_(words, why=plain(translated(problem))), icon=":material/block:")
+        if found.note:
+            st.info(plain(translated(found.note)), icon=":material/info:")
         differences.figures(found, name)
         repeats.draw(both[1])
     _step(champion, other, found, goes_back=name == BEFORE)

@@ -65,6 +65,18 @@ def test_pairs_are_those_that_differ_in_few_bits():
     assert near_duplicates.near_pairs([]) == []
 
 
+def test_a_film_is_found_as_a_file_as_a_picture_or_nearly():
+    def film_of(file: str, picture: str, bits: int) -> Fingerprint:
+        return Fingerprint(file, picture, f"{(1 << bits) - 1:064x}")
+
+    others = [Fingerprint("gone", "", ""), film_of("b", "B", 0), film_of("c", "C", 200)]
+    films = [
+        film_of("gone", "A", 100), film_of("b", "X", 200), film_of("x", "C", 0),
+        film_of("x", "X", SAME), film_of("x", "X", 100),
+    ]  # fmt: skip
+    assert near_duplicates.found_in(films, others) == [0, 1, 2, 1, None]
+
+
 def test_more_films_than_fit_in_one_block():
     rng = np.random.default_rng(0)
     hashes = [rng.bytes(32).hex() for _ in range(600)]

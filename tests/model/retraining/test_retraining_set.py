@@ -5,12 +5,9 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from model import xray
-from model.clinic import kept_images
 from model.config import settings
 from model.errors import AccessError, DataError, InputError
 from model.people import audit
@@ -88,95 +85,6 @@ def test_the_same_films_are_the_same_set_whatever_it_is_called(home: Path, base:
     assert other.sha256 != one.sha256
     assert sets.sets(ADMIN) == [other, one]
     assert len(audit.entries(ADMIN)) == 2
-
-
-# --- reviews --------------------------------------------------------------------------------------
-
-
-def test_what_two_readers_agree_on_is_added(home: Path, base: Path):
-    data = new_film(1)
-    image = say(ANN, "normal", data)
-    found = propose(base)
-    assert [(one.image_sha256, one.label) for one in found.waiting] == [(image, "normal")]
-    assert "ann says normal" in found.waiting[0].reason
-    say(BOB, "normal", data)
-    one = frozen(base)
-    (added,) = [entry for entry in entries(one) if entry.source == "review"]
-    assert added.label == "NORMAL"
-    assert added.path == f"train/NORMAL/review-{image[:16]}.png"
-    assert added.image_sha256 == image
-    assert one.counts["from reviews"] == 1
-    assert list(entries(one)) == sorted(entries(one))
-    with zipfile.ZipFile(one.films) as archive:
-        grey = cv2.imdecode(np.frombuffer(archive.read(added.path), np.uint8), 0)
-    assert (grey == xray.read(data).display()).all()
-
-
-def test_readers_who_disagree_are_listed_until_an_admin_decides(home: Path, base: Path):
-    data = new_film(1)
-    image = say(ANN, "viral", data)
-    say(BOB, "normal", data)
-    found = propose(base)
-    assert [one.image_sha256 for one in found.conflicts] == [image]
-    assert found.conflicts[0].reason == "Readers disagree: ann says pneumonia, bob says normal."
-    assert len(found.entries) == 32
-    sets.approve(ADMIN, image, "pneumonia", "seen again together")
-    found = propose(base)
-    assert found.conflicts == ()
-    assert [e.label for e in found.entries if e.source == "review"] == ["PNEUMONIA"]
-
-
-def test_a_review_that_says_what_the_base_data_say_is_the_same_film(home: Path, base: Path):
-    path = first(base)
-    for reader in (ANN, BOB):
-        image = say(reader, "normal", path.read_bytes())
-    found = propose(base)
-    assert len(found.entries) == 32
-    assert names(found, "duplicates") == [f"review-{image[:16]}"]
-
-
-def test_base_data_that_readers_contradict_are_left_out_until_an_admin_decides(
-    home: Path, base: Path
-):
-    path = first(base)
-    for reader in (ANN, BOB):
-        image = say(reader, "bacterial", path.read_bytes())
-    inside = path.relative_to(base).as_posix()
-    found = propose(base)
-    assert names(found, "conflicts") == sorted([f"review-{image[:16]}", inside])
-    assert "under two labels" in found.conflicts[0].reason
-    assert len(found.entries) == 31
-    sets.approve(ADMIN, image, "pneumonia", "the base data are wrong")
-    found = propose(base)
-    assert found.conflicts == ()
-    assert names(found, "duplicates") == [inside]
-    (entry,) = [e for e in found.entries if e.image_sha256 == image]
-    assert (entry.label, entry.source) == ("PNEUMONIA", "review")
-    assert entry.patient == manifest.patient_key(path.stem)  # it is a film of that child still
-
-
-def test_base_data_of_which_readers_disagree_or_that_they_cannot_use_are_left_out(
-    home: Path, base: Path
-):
-    one, two = sorted((base / "train" / "NORMAL").iterdir())[:2]
-    say(ANN, "normal", one.read_bytes())
-    say(BOB, "viral", one.read_bytes())
-    for reader in (ANN, BOB):
-        say(reader, "unusable image", two.read_bytes())
-    found = propose(base)
-    left = {path.relative_to(base).as_posix() for path in (one, two)}
-    assert not left & set(names(found))
-    assert left <= set(names(found, "conflicts"))
-    assert "ann says unusable image" in " ".join(reasons(found, "bad").values())
-
-
-def test_a_kept_film_that_is_gone_is_listed(home: Path, base: Path):
-    for reader in (ANN, BOB):
-        image = say(reader, "normal", new_film(1))
-    kept_images.path_of(image).unlink()
-    found = propose(base)
-    assert "its file is missing" in reasons(found, "bad")[f"review-{image[:16]}"]
-    assert len(found.entries) == 32
 
 
 # --- the same film twice --------------------------------------------------------------------------

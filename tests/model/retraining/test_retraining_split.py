@@ -39,7 +39,7 @@ def test_a_tenth_is_validated_on_and_stays_so_when_more_children_come():
     def some(number: int) -> dict[str, set[str]]:
         return {f"child {i}": {manifest.LABELS[i % 2]} for i in range(number)}
 
-    few, many = validated(some(1000), set(), ()), validated(some(3000), set(), ())
+    few, many = (validated(all_, set(all_), ()) for all_ in (some(1000), some(3000)))
     assert len(few) / 1000 == pytest.approx(0.1, abs=0.02)
     assert few == many & set(some(1000))
 
@@ -48,11 +48,17 @@ def test_children_whom_the_champion_was_trained_on_are_not_validated_on():
     old = {f"child {i}": {manifest.LABELS[i % 2]} for i in range(400)}
     fold = {f"child {i}" for i in range(0, 400, 13)}
     new = {f"new {i}": {"NORMAL"} for i in range(300)}
-    chosen = validated(old | new, set(old), fold | {"somebody else"})
-    assert chosen & set(old) == fold
-    assert 0 < len(chosen & set(new)) < 60
-    other = validated(new | {"a": {"PNEUMONIA"}, "b": {"PNEUMONIA"}}, set(new), fold)
+    assert validated(old | new, set(old), fold | {"somebody else"}) == fold
+    more = new | {"a": {"PNEUMONIA"}, "b": {"PNEUMONIA"}}
+    other = validated(more, set(more), fold)
     assert 0 < len(other & set(new)) < 60  # another hospital's children: nothing is known of them
+
+
+def test_films_whose_child_is_not_known_are_only_trained_on():
+    few = {"a": {"NORMAL"}, "b": {"PNEUMONIA"}, "/": {"NORMAL", "PNEUMONIA"}}
+    assert validated(few, {"a", "b"}, ()) == {"a", "b"}
+    assert validated(few, {"a"}, {"/"}) == {"a"}  # nobody is left to choose pneumonia on
+    assert validated({"/": {"NORMAL"}}, set(), ()) == set()
 
 
 def test_the_fold_of_the_served_bundle_stays(

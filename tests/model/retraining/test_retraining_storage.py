@@ -1,17 +1,21 @@
 """What retraining keeps on the disk, and what may be deleted of it."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model import store
+from model.bundle import open_bundle
 from model.clinic import kept_images
 from model.config import settings
-from model.errors import AccessError, InputError
+from model.errors import AccessError, InputError, StoreError
 from model.people import audit
-from model.people.access import COMMAND_LINE
-from model.retraining import retraining_files
+from model.people.access import COMMAND_LINE, Actor
+from model.retraining import retraining_files, retraining_storage
 from model.retraining.retraining_files import FILMS, Candidate
 from model.retraining.retraining_storage import JOB, SET, UPLOAD, VERSION, delete, items
 from model.training import job_store
@@ -59,6 +63,66 @@ def test_the_served_version_and_the_one_before_stay(tmp_path: Path) -> None:
             delete(COMMAND_LINE, VERSION, name, "tidying up")
     delete(COMMAND_LINE, VERSION, "first", "tidying up")
     assert [folder.exists() for folder in folders] == [False, True, True]
+
+
+def test_a_version_that_is_promoted_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at what is needed and the deletion itself."""
+    first = serve("first", tmp_path)
+    serve("second", tmp_path)
+
+    def then_promoted(actor: Actor) -> list[retraining_storage.Item]:
+        found = items(actor)
+        assert [one.needed for one in found if one.name == "first"] == [""]
+        serve("first", tmp_path, "second")
+        return found
+
+    monkeypatch.setattr(retraining_storage, "items", then_promoted)
+    with pytest.raises(InputError, match=r"it is served\. Nothing was deleted"):
+        delete(COMMAND_LINE, VERSION, "first", "tidying up")
+    assert champion.look().open().folder == first
+    assert audit.entries(COMMAND_LINE) == []
+
+
+def test_what_cannot_be_put_on_record_is_not_deleted(
+    home: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """The database is full at the commit."""
+    first = serve("first", tmp_path)
+    serve("second", tmp_path)
+    plain = store.writing
+
+    @contextlib.contextmanager
+    def full() -> Iterator[object]:
+        with plain() as connection:
+            yield connection
+            raise StoreError("a database that works", "its disk is full", "Nothing was stored.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "writing", full)
+        with pytest.raises(StoreError, match="disk is full"):
+            delete(COMMAND_LINE, VERSION, "first", "tidying up")
+    assert open_bundle(first).model_version == "first"
+    (first.parent / ".gone-first" / "half").mkdir(parents=True)  # of a process that was killed
+    delete(COMMAND_LINE, VERSION, "first", "tidying up")
+    assert [path.name for path in first.parent.iterdir()] == ["second"]
+
+
+def test_what_a_training_removes_meanwhile_does_no_harm(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "jobs" / "aa" / "films").mkdir(parents=True)
+    (home / "jobs" / "aa" / "log.txt").write_text("12345")
+    plain = os.scandir
+
+    def late(path: object) -> object:
+        if str(path).endswith("films"):
+            Path(str(path)).rmdir()
+        return plain(path)
+
+    monkeypatch.setattr(os, "scandir", late)
+    assert [(one.name, one.num_bytes) for one in items(COMMAND_LINE)] == [("aa", 5)]
 
 
 def test_an_upload_is_deleted_and_nothing_beside_it(home: Path) -> None:

@@ -117,9 +117,10 @@ def test_only_an_admin_changes_anything_and_a_visitor_sees_nothing(host: StubHos
 @pytest.mark.parametrize(
     "spec",
     [JobSpec(SET, config="nonsense"), JobSpec(SET, changes=("nonsense=1",)),
-     JobSpec(SET, changes=("epochs=many",)), JobSpec(SET, changes=("network=mlp",))],
+     JobSpec(SET, changes=("epochs=many",)), JobSpec(SET, changes=("network=mlp",)),
+     JobSpec(SET, changes=("protocol=grouped",)), JobSpec(SET, folds=3)],
 )  # fmt: skip
-def test_a_setting_that_is_unknown_is_refused_before_anything_is_stored(host: StubHost, spec):
+def test_a_setting_that_no_job_may_have_is_refused_before_anything_is_stored(host: StubHost, spec):
     with pytest.raises(ConfigError):
         jobs.submit(ADMIN, spec)
     assert jobs.jobs(ANN) == []

@@ -8,6 +8,7 @@ import pytest
 
 from model.__main__ import main
 from model.errors import StoreError
+from model.retraining import promotable
 from model.training import jobs
 from model.training.job_host import FAILED, RUNNING, Seen
 from tests.model.job_cases import SET, StubHost, set_up
@@ -68,6 +69,14 @@ def test_a_host_that_is_away_is_told_of_beside_the_id(host: StubHost, run: Run):
     assert "Start it." in err
 
 
+def test_a_version_that_could_not_be_promoted_is_told_of_beside_the_id(
+    host: StubHost, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(promotable, "warning_of", lambda sha256: f"{sha256[:3]} is in vain.")
+    status, lines, err = run("submit", SET)
+    assert (status, len(lines), err) == (0, 1, "5e7 is in vain.\n")
+
+
 def test_a_training_that_cannot_be_asked_for_says_why(host: StubHost, run: Run):
     status, lines, err = run("submit", SET, "--config", "nonsense")
     assert (status, lines) == (2, [])
@@ -75,5 +84,8 @@ def test_a_training_that_cannot_be_asked_for_says_why(host: StubHost, run: Run):
     status, lines, err = run("submit", SET, "--folds", "2")
     assert (status, lines) == (2, [])
     assert "1 fold or 3 to 10" in err
+    status, lines, err = run("submit", SET, "--folds", "5")
+    assert (status, lines) == (2, [])
+    assert "init=scratch or init=imagenet" in err
     status, lines, err = run("retry", "nothing")
     assert (status, lines) == (2, [])

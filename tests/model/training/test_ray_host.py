@@ -218,6 +218,7 @@ def test_doctor_says_what_the_cluster_has(cluster: Cluster):
     assert "tensorflow[and-cuda]" in found["gpu"].hint
     assert re.search(r"Python 3\.\d+.*keras 3.*mlflow 3", found["versions"].found)
     assert found["mlflow"].found == "answers to the GPU host"
+    assert tracking.check() == "the server of XRAY_MLFLOW_URL can be used from here"
 
 
 def test_without_an_mlflow_server_nothing_is_started(

@@ -27,14 +27,33 @@ def test_one_training_is_one_run():
 
 
 def test_seeds_are_of_the_frozen_division_and_folds_of_the_first_seed():
-    assert runs.of(JobSpec("set", seed=7, folds=3, seeds=3)) == ALL
-    assert runs.of(JobSpec("set", changes=("seed=7",), folds=3, seeds=3)) == ALL
+    assert runs.of(JobSpec("set", "default", "scratch", seed=7, folds=3, seeds=3)) == ALL
+    changes = ("seed=7", "init=imagenet")
+    assert runs.of(JobSpec("set", changes=changes, folds=3, seeds=3)) == ALL
 
 
 @pytest.mark.parametrize("number", [{"folds": 2}, {"folds": 11}, {"seeds": 0}, {"seeds": 11}])
 def test_numbers_out_of_range_are_refused(number: dict[str, int]):
     with pytest.raises(ConfigError, match="Correct the numbers"):
         runs.of(JobSpec("set", **number))
+
+
+@pytest.mark.parametrize("changes", [(), ("init=champion",), ("init=runs/mine",)])
+def test_folds_are_not_judged_on_children_whom_their_start_has_seen(changes: tuple[str, ...]):
+    init = "scratch" if changes else "champion"
+    with pytest.raises(ConfigError, match=r"init=scratch or init=imagenet.*figures too good"):
+        runs.of(JobSpec("set", "default", init, changes=changes, folds=3))
+    assert len(runs.of(JobSpec("set", "default", init, changes=changes, seeds=3))) == 3
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [JobSpec("set", changes=("protocol=grouped",)), JobSpec("set", changes=("protocol=ungrouped",)),
+     JobSpec("set", "grouped"), JobSpec("set", "cnn_150_ungrouped", "scratch")],
+)  # fmt: skip
+def test_no_job_trains_on_films_of_the_locked_test_set(spec: JobSpec):
+    with pytest.raises(ConfigError, match=r"protocol=official.*Received: protocol=(un)?grouped"):
+        runs.of(spec)
 
 
 # --- who does them --------------------------------------------------------------------------------
@@ -160,7 +179,7 @@ def test_a_single_training_asks_for_all_gpus_that_it_can_use(
     hosts, backend: str, num_runs: int, asked, monkeypatch: pytest.MonkeyPatch
 ):
     found = [
-        {"node_id": f"{backend}{number}", "resources_total": host}
+        {"node_id": f"{backend}{number}", "node_ip": f"10.0.0.{number}", "resources_total": host}
         for number, host in enumerate(hosts)
     ]
     monkeypatch.setattr(ray_checks, "nodes", lambda client: found)

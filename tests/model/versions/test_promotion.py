@@ -64,6 +64,7 @@ def test_worse_sensitivity_needs_a_typed_reason(worse: Bundle) -> None:
     assert entry.details["reason"] == "a study of false alarms"
     assert entry.details["previous"] == OLD
     assert entry.details["sensitivity_change"] == -0.1
+    assert "by name and label only" in entry.details["note"]
 
 
 def test_without_the_locked_test_set_it_is_not_promoted(shipped: Bundle, tmp_path: Path) -> None:

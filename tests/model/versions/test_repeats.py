@@ -9,11 +9,11 @@ from model.versions import repeats
 from tests.model.version_cases import write_version
 
 
-def repeated(folder: Path, *told: tuple[int, int, float]) -> Path:
+def repeated(folder: Path, *told: tuple[int, int, float], init: str = "scratch") -> Path:
     """A version whose card has these runs: fold, seed, AUROC."""
     names = ("fold", "seed", "validation_auroc")
     runs = [dict(zip(names, run, strict=True)) for run in told]
-    return write_version(folder, training={"repeats": runs}).folder
+    return write_version(folder, training={"repeats": runs, "recipe": {"init": init}}).folder
 
 
 def page(folder: str) -> None:
@@ -45,6 +45,13 @@ def test_folds_and_seeds_are_told_apart(tmp_path: Path):
 def test_a_cross_validation_alone_chooses_nothing(tmp_path: Path):
     [line] = said(repeated(tmp_path, (0, 7, 0.98), (1, 7, 0.94), (2, 7, 0.96)))
     assert "seeds" not in line
+
+
+def test_folds_that_began_with_weights_that_knew_their_children_are_not_told_of(tmp_path: Path):
+    runs = [(0, 7, 0.98), (0, 8, 0.99), (1, 7, 0.99), (2, 7, 0.99)]
+    [line] = said(repeated(tmp_path, *runs, init="champion"))
+    assert "folds" not in line
+    assert "over 2 seeds" in line
 
 
 def test_a_version_of_a_single_run_says_nothing(tmp_path: Path):

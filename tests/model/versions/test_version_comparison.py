@@ -1,12 +1,15 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from model import metrics
+from model import metrics, xray
 from model.bundle import Bundle, Evaluation
 from model.files import write_json
-from model.versions.version_comparison import MARGIN, compare, mcnemar
+from model.retraining import locked_test
+from model.retraining.near_duplicates import fingerprint
+from model.versions.version_comparison import MARGIN, compare, mcnemar, num_unlike
 from tests.model.version_cases import VERSION, evaluation, write_robustness, write_version
 
 
@@ -206,3 +209,84 @@ def test_auroc_difference_is_that_of_a_worked_example():
     )
     one_class = metrics.auroc_difference([1, 1], [0.5, 0.6], [0.6, 0.5])
     assert np.isnan(one_class.value)
+
+
+# --- the films behind the names -------------------------------------------------------------------
+
+
+def keep(bundle: Bundle, films: Sequence[str]) -> None:
+    """What `evaluate --keep` leaves of the films of the locked test set: their hashes, given."""
+    rows = [[f"{number:064x}", f"{number:064x}", film] for number, film in enumerate(films)]
+    write_json(bundle.folder / locked_test.FILE, {"format": 1, "films": rows})
+
+
+def pictures(seed: int, count: int = 60) -> list[str]:
+    """Perceptual hashes of films that have nothing to do with one another."""
+    return [np.random.default_rng((seed, i)).bytes(32).hex() for i in range(count)]
+
+
+def at_another_size(film: str, bits: int) -> str:
+    return f"{int(film, 16) ^ (1 << bits) - 1:064x}"
+
+
+def test_other_pictures_under_the_same_names_are_another_test_set(tmp_path, champion):
+    new = of(tmp_path, "new")
+    keep(champion, pictures(1))
+    keep(new, pictures(2))
+    found = compare(champion, new)
+    assert found.problems == (
+        "new was evaluated on other pictures under the same names: 60 X-rays of the champion's are "
+        "missing, 60 are others.",
+    )
+    assert found.sensitivity is None
+    keep(new, [*pictures(1, 56), *pictures(2, 4)])  # more of them than a border may explain
+    assert ": 4 X-rays of the champion's are missing, 4 " in compare(champion, new).problems[0]
+    keep(new, [*pictures(1, 50)])
+    assert ": 10 X-rays of the champion's are missing, 0 " in compare(champion, new).problems[0]
+
+
+def test_the_same_films_at_another_size_are_the_same(tmp_path, champion):
+    new = of(tmp_path, "new")
+    keep(champion, pictures(1))
+    keep(new, [at_another_size(film, 32) for film in pictures(1)])
+    found = compare(champion, new)
+    assert (found.problems, found.note, found.n) == ((), "", 60)
+    films = pictures(1)
+    keep(new, [at_another_size(films[0], 60), *films[1:]])
+    found = compare(champion, new)
+    assert (found.problems, found.n) == ((), 60)
+    assert found.note == (
+        "1 of the champion's X-rays and 1 of new look different under the same names, as a few do "
+        "at another size."
+    )
+
+
+def test_a_version_that_keeps_nothing_of_its_films_says_so(tmp_path, champion):
+    new = of(tmp_path, "new")
+    assert "for old keeps no fingerprints" in compare(champion, new).note
+    keep(champion, pictures(1))
+    found = compare(champion, new)
+    assert (found.problems, "for new keeps no fingerprints" in found.note) == ((), True)
+
+
+def test_damaged_fingerprints_are_no_reason_to_trust_the_names(tmp_path, champion):
+    new = of(tmp_path, "new")
+    keep(champion, pictures(1))
+    (new.folder / locked_test.FILE).write_text("{")
+    [problem] = compare(champion, new).problems
+    assert problem == (
+        "The fingerprints of the test films of new are damaged: restore its locked_test.json."
+    )
+
+
+@pytest.mark.real_data
+def test_full_size_films_look_like_their_copies(shared_data):
+    copies = {path.name: path for path in (shared_data / "chest_xray_224").rglob("*.jpeg")}
+    full = sorted((shared_data / "originals").rglob("*.jpeg"))[::6]
+    seen = [
+        [fingerprint(xray.read(path.read_bytes(), path.name)) for path in paths]
+        for paths in (full, [copies[path.name] for path in full])
+    ]
+    assert len(full) == 8
+    assert num_unlike(*seen) == 0
+    assert num_unlike(seen[0][:4], seen[1][4:]) == 4
