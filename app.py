@@ -1,6 +1,7 @@
 """Pneumoscope: page frame, sign-in, role, navigation. `streamlit run app.py`."""
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from model.language import _
 from model.people.access import VISITOR, Actor, may
@@ -50,4 +51,7 @@ def run() -> None:
 if __name__ == "__main__":
     run()
 else:
+    # Streamlit takes a folder called pages/ for the older kind of app until `st.navigation` has run
+    # once: the first visitor would see its menu, and pages without what is drawn around them.
+    PagesManager.uses_pages_directory = False
     app = st.App(__file__, routes=session_cookie.routes())

@@ -221,14 +221,13 @@ def _table(result: dict[str, Any]) -> str:
 
 def train(data: Path, out: Path, config: str, changes: list[str]) -> int:
     """Trains on `data` and writes a bundle to `out`."""
-    from model.nn.dataset import divide
     from model.nn.recipe import recipe
     from model.nn.release import release
+    from model.nn.start import divided
     from model.nn.train import train as run
 
     chosen = recipe(config, changes)
-    split = divide(data, chosen.protocol, chosen.folds, chosen.seed)
-    trained = run(chosen, split, out / "run")
+    trained = run(chosen, divided(chosen, data), out / "run")
     bundle = release(trained, out)
     print(f"Wrote {bundle.model_version}. Serve it with XRAY_BUNDLE={out}.")
     return 0

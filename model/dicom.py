@@ -6,6 +6,7 @@ none that names the patient, can reach a picture, a message or a log.
 
 import re
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -131,9 +132,32 @@ def read_dicom(data: bytes, label: str) -> DicomImage:
 
 
 def _parse(data: bytes, label: str) -> Dataset:
-    """The elements of `_KEYWORDS`, with the transfer syntax in `file_meta`.
+    """The elements of `_KEYWORDS`, with the transfer syntax in `file_meta`."""
+    dataset, data = read_elements(data, label, _TAGS)
+    if not any(keyword in dataset for keyword in _PIXEL_KEYWORDS):
+        if b"\xe0\x7f\x10\x00" in data or b"\x7f\xe0\x00\x10" in data:
+            raise EOFError("pydicom drops pixel data whose end is missing")
+        storage = UID(dataset.file_meta.get("MediaStorageSOPClassUID") or "")
+        label = (f": {storage.name}" if storage.name != str(storage) else "") + label
+        raise XRayError(
+            _("a DICOM file with an image in it"),
+            _("a DICOM file without an image{label}", label=label),
+            _("Choose the file of the X-ray itself."),
+        )
+    return dataset
 
-    Not `dcmread`: it inflates a deflated file without a bound.
+
+def read_elements(
+    data: bytes,
+    label: str,
+    tags: list[Any],
+    stop_when: Callable[[BaseTag, str | None, int], bool] | None = None,
+) -> tuple[Dataset, bytes]:
+    """These elements, undecoded, with the transfer syntax in `file_meta`; the bytes, inflated.
+
+    stop_when: of tag, value representation and length, as in pydicom; nothing is read from there
+    on. Not `dcmread`: it inflates a deflated file without a bound, and gives up at file meta
+    information that is damaged where nobody looks. Raises as `read_dicom`.
     """
     _check_items(data)
     stream = BytesIO(data)
@@ -155,20 +179,11 @@ def _parse(data: bytes, label: str) -> Dataset:
         stream,
         syntax == ImplicitVRLittleEndian,
         syntax != ExplicitVRBigEndian,
-        specific_tags=_TAGS,
+        stop_when=stop_when,
+        specific_tags=tags,
     )
     dataset.file_meta = meta
-    if not any(keyword in dataset for keyword in _PIXEL_KEYWORDS):
-        if b"\xe0\x7f\x10\x00" in data or b"\x7f\xe0\x00\x10" in data:
-            raise EOFError("pydicom drops pixel data whose end is missing")
-        storage = UID(meta.get("MediaStorageSOPClassUID") or "")
-        label = (f": {storage.name}" if storage.name != str(storage) else "") + label
-        raise XRayError(
-            _("a DICOM file with an image in it"),
-            _("a DICOM file without an image{label}", label=label),
-            _("Choose the file of the X-ray itself."),
-        )
-    return dataset
+    return dataset, data
 
 
 def _check_items(data: bytes) -> None:

@@ -5,6 +5,8 @@ MONOCHROME1 (DICOM PS3.3 C.11, PS3.4 N.2). All of it is worked out on the at mos
 occur, not on the pixels.
 """
 
+from itertools import takewhile
+
 import cv2
 import numpy as np
 from pydicom.dataset import Dataset
@@ -63,8 +65,13 @@ def _padding(dataset: Dataset, stored: np.ndarray) -> np.ndarray:
     if stored.dtype.kind == "f":
         return ~np.isfinite(stored)
     ends = [dataset.get(f"PixelPadding{part}") for part in ("Value", "RangeLimit")]
-    # Both may be written signed where the pixels are unsigned, or the other way round.
-    known = np.array([end for end in ends if isinstance(end, int)], np.int64).astype(stored.dtype)
+    # Both may be written signed where the pixels are unsigned, or the other way round. What has no
+    # room in a pixel is none of them: 63536 is not the 48 that its last 8 bits are.
+    bits = 8 * stored.itemsize
+    fitting = takewhile(
+        lambda end: isinstance(end, int) and -(2 ** (bits - 1)) <= end < 2**bits, ends
+    )
+    known = np.array(list(fitting), np.int64).astype(stored.dtype)
     if len(known) == 0:
         return np.zeros(stored.shape, bool)
     unused = (stored >= known.min()) & (stored <= known.max())

@@ -1,6 +1,9 @@
 """python -m model doctor: is this installation whole, and what to do where it is not."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from model import xray
 from model.commands import FAILED
@@ -10,6 +13,8 @@ from model.files import write_whole
 from model.versions import champion
 
 SAMPLE = ROOT / "assets" / "samples" / "normal-1.jpg"
+_REPAIR = "Run `pip install -r requirements.txt`, and restore missing files from the repository."
+_T = TypeVar("_T")
 
 
 def doctor() -> int:
@@ -21,11 +26,10 @@ def doctor() -> int:
     failed = False
     for check in checks:
         name = check.__name__.removeprefix("_check_")
-        try:
-            print(f"ok    {name:<11} {check()}", flush=True)
-        except PneumoscopeError as error:
-            failed = True
-            print(f"FAIL  {name:<11} {error}", flush=True)
+        found = _found(name, check)
+        failed |= found is None
+        if found is not None:
+            print(f"ok    {name:<11} {found}", flush=True)
     failed |= not _are_hosts_well()
     return FAILED if failed else 0
 
@@ -33,12 +37,34 @@ def doctor() -> int:
 def _are_hosts_well() -> bool:
     """One line for each check of each host that trainings can be given to."""
     from model.training import jobs
+    from model.training.job_host import Check
 
-    found = [(name, check) for name in jobs.hosts() for check in jobs.host_of(name).check()]
-    for name, check in found:
-        said = check.found if check.ok else f"{check.found}. {check.hint}"
-        print(f"{'ok  ' if check.ok else 'FAIL'}  {name + ' ' + check.name:<11} {said}", flush=True)
-    return all(check.ok for _, check in found)
+    def check_of(name: str) -> list[Check]:
+        return jobs.host_of(name).check()
+
+    is_well = True
+    for name in jobs.hosts():
+        found = _found(name, partial(check_of, name))
+        is_well &= found is not None and all(check.ok for check in found)
+        for check in found or ():
+            said = check.found if check.ok else f"{check.found}. {check.hint}"
+            start = "ok  " if check.ok else "FAIL"
+            print(f"{start}  {name + ' ' + check.name:<11} {said}", flush=True)
+    return is_well
+
+
+def _found(name: str, check: Callable[[], _T]) -> _T | None:
+    """What a check finds; None after a line of what it met, so that the next can follow."""
+    try:
+        return check()
+    except PneumoscopeError as error:
+        said = error
+    except Exception as error:
+        # Of what nobody foresaw the first line: TensorFlow explains a failed import on thirty.
+        what = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        said = PneumoscopeError("an installation that can be checked", what, _REPAIR)
+    print(f"FAIL  {name:<11} {said}", flush=True)
+    return None
 
 
 def _check_packages() -> str:
@@ -63,9 +89,9 @@ def _check_prediction() -> str:
     """Reads a synthetic film of the assets, from decoding to heatmap."""
     import time
 
+    data = SAMPLE.read_bytes()
     from model.nn.classifier import Classifier
 
-    data = SAMPLE.read_bytes()
     classifier = Classifier.load(champion.served())
     began = time.perf_counter()
     prediction = classifier.predict([xray.read(data, SAMPLE.name)])[0]

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from model.bootstrap import RESAMPLES as RESAMPLES
+from model.bootstrap import are_of_one, interval, resamples
 from model.errors import ConfigError, DataError
 from model.prediction import check_range
 
 Z95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
-RESAMPLES = 1000  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -129,15 +130,17 @@ def auroc(
 
     The Mann-Whitney form (Hanley & McNeil 1982), with the percentile interval of 1000 bootstrap
     resamples of `groups` (N,), the patients; None takes each X-ray as its own. One class alone
-    gives NaN in 0..1; a perfect ranking gives 1 to 1, as the bootstrap sees no error to draw.
+    gives NaN in 0..1, one patient alone the interval 0..1; a perfect ranking gives 1 to 1, as the
+    bootstrap sees no error to draw.
 
     Raises DataError for unusable arrays.
     """
     labels, probabilities = checked(labels, probabilities)  # (N,), (N,)
     if labels.all() or not labels.any():
         return UNKNOWN
-    value, won, pairs = _pairs_won(labels, probabilities, _resamples(labels.size, groups, seed))
-    return _with_interval(value, won, pairs)
+    weights = resamples(labels.size, groups, seed)  # (R, N)
+    value, won, pairs = _pairs_won(labels, probabilities, weights)
+    return Estimate(value, *((0.0, 1.0) if are_of_one(weights) else interval(won, pairs)))
 
 
 def auroc_difference(
@@ -150,7 +153,8 @@ def auroc_difference(
     """AUROC of the probabilities `after` less that of those `before`, on the same X-rays.
 
     The interval is that of `auroc`, both figures from the same resamples: paired, so that what is
-    difficult for both does not widen it. One class alone gives NaN in -1..1.
+    difficult for both does not widen it. One class alone gives NaN in -1..1, one patient alone
+    that interval.
 
     Raises DataError for unusable arrays.
     """
@@ -158,10 +162,11 @@ def auroc_difference(
     after = checked(labels, after)[1]  # (N,)
     if labels.all() or not labels.any():
         return Estimate(math.nan, -1.0, 1.0)
-    weights = _resamples(labels.size, groups, seed)  # (R, N)
+    weights = resamples(labels.size, groups, seed)  # (R, N)
     old, old_won, pairs = _pairs_won(labels, before, weights)
     new, new_won, _ = _pairs_won(labels, after, weights)
-    return _with_interval(new - old, new_won - old_won, pairs)
+    difference = (-1.0, 1.0) if are_of_one(weights) else interval(new_won - old_won, pairs)
+    return Estimate(new - old, *difference)
 
 
 def _pairs_won(
@@ -186,17 +191,27 @@ def f1(
 ) -> Estimate:
     """`Confusion.f1` with a bootstrap interval as in `auroc`; NaN in 0..1 if none is ill or called.
 
+    At 0 and 1 the bootstrap has nothing to draw: the interval is then Wilson's of Jaccard's index
+    J = TP / (TP + FP + FN), a proportion, as F1 = 2 J / (1 + J).
+
     Raises DataError for unusable arrays, ConfigError for a threshold outside 0..1.
     """
-    value = confusion(labels, probabilities, threshold).f1
+    counts = confusion(labels, probabilities, threshold)
+    value = counts.f1
     if math.isnan(value):
         return UNKNOWN
     labels, probabilities = checked(labels, probabilities)  # (N,), (N,)
     called = probabilities >= threshold  # (N,)
-    weights = _resamples(labels.size, groups, seed)  # (R, N)
+    weights = resamples(labels.size, groups, seed)  # (R, N)
+    if are_of_one(weights):
+        return Estimate(value, 0.0, 1.0)
+    if value in (0, 1):
+        wrong = counts.false_positives + counts.false_negatives
+        jaccard = wilson(counts.true_positives, counts.true_positives + wrong)
+        return Estimate(value, *(2 * j / (1 + j) for j in (jaccard.low, jaccard.high)))
     found = weights @ (called & labels).astype(np.float32)  # (R,)
     called_or_ill = weights @ (called.astype(np.float32) + labels)  # (R,)
-    return _with_interval(value, 2 * found, called_or_ill)
+    return Estimate(value, *interval(2 * found, called_or_ill))
 
 
 def ece(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = 15) -> float:
@@ -249,9 +264,9 @@ def ratio(
     """Sum by sum over images (N,), with an interval that draws whole groups; unknown for none."""
     if not numerators.size:
         return UNKNOWN
-    weights = _resamples(numerators.size, groups, seed=0)  # (R, N)
+    weights = resamples(numerators.size, groups, seed=0)  # (R, N)
     value = float(numerators.sum() / denominators.sum())
-    return _with_interval(value, weights @ numerators, weights @ denominators)
+    return Estimate(value, *interval(weights @ numerators, weights @ denominators))
 
 
 def calibrate(logits: npt.ArrayLike, temperature: float) -> np.ndarray:
@@ -314,26 +329,3 @@ def checked(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[np.nda
             "probabilities between 0 and 1", "other values", "Calibrate the logits first."
         )
     return labels.astype(bool), probabilities
-
-
-def _resamples(num_images: int, groups: Sequence[str] | np.ndarray | None, seed: int) -> np.ndarray:
-    """How often each X-ray is in each bootstrap resample of whole groups: (R, N) float32."""
-    names = np.arange(num_images) if groups is None else np.asarray(groups)
-    if names.shape != (num_images,):
-        raise DataError(
-            f"one patient for each of {num_images} X-rays",
-            f"groups of shape {names.shape}",
-            "Give a list as long as the labels.",
-        )
-    _, group_of = np.unique(names, return_inverse=True)  # (N,)
-    num_groups = int(group_of.max()) + 1
-    shares = np.full(num_groups, 1 / num_groups)
-    drawn = np.random.default_rng(seed).multinomial(num_groups, shares, size=RESAMPLES)  # (R, G)
-    return drawn.astype(np.float32)[:, group_of]
-
-
-def _with_interval(value: float, numerators: np.ndarray, denominators: np.ndarray) -> Estimate:
-    """The value, and the 2.5 and 97.5 % quantiles of the resamples (R,) that have a denominator."""
-    usable = denominators > 0
-    low, high = np.quantile(numerators[usable] / denominators[usable], (0.025, 0.975))
-    return Estimate(value, float(low), float(high))

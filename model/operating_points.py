@@ -14,8 +14,9 @@ def operating_points(
     """Screening, default, balanced and rule-in, each of which keeps its rule on these X-rays.
 
     All thresholds between two neighbouring probabilities decide alike, so a threshold is put half
-    way and rounded to two decimals, or to as many as keep it there. Rule-in is left out if no
-    threshold up to 1 keeps it, because too many normal X-rays have a probability of exactly 1.
+    way and rounded to two decimals, or to as many as keep it there. Rule-in is never below the
+    default, where a good network has the specificity long before. It is left out if no threshold
+    up to 1 keeps it, because too many normal X-rays have a probability of exactly 1.
 
     chosen_on: the set in words. Raises DataError for unusable arrays or only one class.
     """
@@ -37,15 +38,16 @@ def operating_points(
     youden = found * well.size + cleared * ill.size  # (K,)
     best = np.flatnonzero(youden == youden.max())
     middle = (best.size - 1) // 2
+    default, clear = np.flatnonzero(sensitivity >= 0.95)[-1:], np.flatnonzero(specificity >= 0.99)
     rules = [
         ("screening", "highest threshold with sensitivity of at least 99 %",
          np.flatnonzero(sensitivity >= 0.99)[-1:]),
         ("default", "highest threshold with sensitivity of at least 95 %",
-         np.flatnonzero(sensitivity >= 0.95)[-1:]),
+         default),
         ("balanced", "largest sum of sensitivity and specificity (Youden's J)",
          best[middle : middle + 1]),
-        ("rule-in", "lowest threshold with specificity of at least 95 %",
-         np.flatnonzero(specificity >= 0.95)[:1]),
+        ("rule-in", "lowest threshold from the default on with specificity of at least 99 %",
+         clear[clear >= default[0]][:1]),
     ]  # fmt: skip
     return [
         OperatingPoint(name, _between(float(below[gap]), float(above[gap])), chosen_on, rule)

@@ -7,7 +7,6 @@ figures from here.
 """
 
 import json
-import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +39,7 @@ from model.language import N_
 from model.metrics import Confusion, Estimate, Rate
 from model.operating_points import operating_points
 from model.prediction import OperatingPoint
+from model.retraining.manifest import kind_of
 
 __all__ = [
     "DATASET", "FILES", "GATE", "HEATMAPS", "ROBUSTNESS", "SHORTCUTS", "Calibration", "Change",
@@ -77,7 +77,7 @@ class Row:
     """One network of the comparison at its own default operating point, on its test X-rays.
 
     missing: one sentence why there are no figures, else "". Precision is PPV, recall sensitivity.
-    labels, probabilities (N,) and curves, one dict an epoch, are for charts.
+    files, patients, labels and probabilities (N,): of its test X-rays. curves: one dict an epoch.
     """
 
     name: str
@@ -99,6 +99,8 @@ class Row:
     auroc: Estimate = metrics.UNKNOWN
     ece: float = float("nan")
     confusion: Confusion = _NOBODY
+    files: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
     labels: np.ndarray = field(default_factory=lambda: _NO_ARRAY)
     probabilities: np.ndarray = field(default_factory=lambda: _NO_ARRAY)
     curves: list[dict[str, Any]] = field(default_factory=list)
@@ -167,6 +169,8 @@ def _row(bundle: Bundle, name: str, title: str) -> Row:
         auroc=metrics.auroc(labels, probabilities, evaluation.patients),
         ece=metrics.ece(labels, probabilities),
         confusion=counts,
+        files=evaluation.files,
+        patients=evaluation.patients,
         labels=labels,
         probabilities=probabilities,
         curves=list(bundle.training.get("curves", [])),
@@ -189,8 +193,8 @@ class Subgroup:
 def subgroups(bundle: Bundle, split: str, threshold: float) -> list[Subgroup]:
     """All; each kind of pneumonia against all normal X-rays; small and large originals.
 
-    The kind is in the names of the data set of Kermany et al. 2018, `person12_virus_34`. Sizes
-    are those of `dataset.json`; where all X-rays have the same there are no such groups.
+    The kind is in the names of the data set of Kermany et al. 2018. Sizes are those of
+    `dataset.json`; where all X-rays have the same there are no such groups.
     """
     evaluation = bundle.evaluations[split]
     well = evaluation.labels == 0  # (N,)
@@ -201,12 +205,6 @@ def subgroups(bundle: Bundle, split: str, threshold: float) -> list[Subgroup]:
     groups += _by_size(bundle, evaluation)
     seen = [group for group in groups if evaluation.labels[group[-1]].any() or group is groups[0]]
     return [_subgroup(bundle, split, threshold, *group) for group in seen]
-
-
-def kind_of(file: str) -> str:
-    """ "bacteria" or "virus", from the name of a file of Kermany et al.; else ""."""
-    match = re.match(r"person\d+_(bacteria|virus)_", file)
-    return match[1] if match else ""
 
 
 def _by_size(bundle: Bundle, evaluation: Evaluation) -> list[tuple[str, str, np.ndarray]]:

@@ -40,7 +40,7 @@ PATTERNS = (
     N_("{n} X-rays ({splits})"),
     # Rules of operating points: `model.metrics`
     N_("highest threshold with sensitivity of at least {n} %"),
-    N_("lowest threshold with specificity of at least {n} %"),
+    N_("lowest threshold from the default on with specificity of at least {n} %"),
     N_("Screening: {rule}"),
     N_("Default: {rule}"),
     N_("Balanced: {rule}"),

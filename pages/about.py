@@ -5,7 +5,7 @@ import streamlit as st
 from model.errors import BundleError
 from model.language import N_, _
 from model.phrases import translated
-from pages.shared import frame, services
+from pages.shared import services
 
 WHAT_IT_IS = N_(
     """
@@ -54,7 +54,6 @@ scaling: Guo et al. 2017. Intervals: Wilson 1927.
 """
 )
 
-frame.inside()
 st.title(_("About Pneumoscope"))
 st.markdown(_(WHAT_IT_IS))
 try:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from model.errors import PneumoscopeError
 from model.language import N_, _
-from pages.shared import auth, frame, tabs
+from pages.shared import auth, tabs
 
 TABS = (
     N_("Versions"), N_("Retrain"), N_("Jobs"), N_("Accounts"), N_("Audit"), N_("Storage"),
@@ -25,5 +25,4 @@ def page() -> None:
             st.error(str(error), icon=":material/error:")
 
 
-frame.inside()
 page()

@@ -6,7 +6,7 @@ import streamlit as st
 
 from model.errors import BundleError
 from model.language import N_, _
-from pages.shared import frame, services, tabs
+from pages.shared import services, tabs
 
 TABS = (
     N_("Figures"), N_("Threshold"), N_("Calibration"), N_("Robustness"), N_("Lungs"),
@@ -36,5 +36,4 @@ def page() -> None:
         importlib.import_module(f"pages.shared.trust.{name.lower()}").draw()
 
 
-frame.inside()
 page()

@@ -196,5 +196,4 @@ def _facts(reading: Reading) -> None:
         st.caption(f":material/info: {translated(note)}")
 
 
-frame.inside()
 page()

@@ -30,11 +30,14 @@ def page(actor: Actor) -> None:
 
 def _review(actor: Actor) -> None:
     state = st.session_state
-    threshold = operating_points.threshold(services.bundle())
+    served = services.bundle()
+    threshold = operating_points.threshold(served)
     band = state.get("read.kept", {}).get("band") or BAND
+    point = state.get("read.point", "default")
+    at = operating_points.Thresholds(served.model_version, threshold, point, band)
     opened = films.opened()
     try:
-        state["review.cases"] = review_services.cases(actor, threshold, band, opened)
+        state["review.cases"] = review_services.cases(actor, at, opened)
     except PneumoscopeError as error:
         if "review.cases" not in state:
             raise
@@ -58,5 +61,4 @@ def _review(actor: Actor) -> None:
     services.classifier_ready()  # from here on it loads
 
 
-frame.inside()
 page(auth.require("clinician"))

@@ -5,7 +5,7 @@ import streamlit as st
 from model.errors import PneumoscopeError
 from model.language import N_, _
 from model.people.access import SESSION_HOURS, VISITOR
-from pages.shared import auth, frame
+from pages.shared import auth
 from pages.shared.drawing import plain
 
 MAY = {
@@ -72,5 +72,4 @@ def _change() -> None:
         state["sign_in.said"] = str(error), False
 
 
-frame.inside()
 page()

@@ -54,7 +54,6 @@ def _set(threshold: float) -> None:
     st.session_state["read.threshold"], st.session_state["read.point"] = threshold, ""
 
 
-frame.inside()
 try:
     page()
 except PneumoscopeError as error:

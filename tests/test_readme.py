@@ -23,6 +23,14 @@ def test_the_table_of_figures_is_that_of_the_shipped_bundle():
         assert row in text
 
 
+def test_so_are_the_counts_of_the_gate():
+    split = performance.gate(open_bundle(ROOT / "model" / "weights")).groups[0]
+    counts = [["none", "one", "two", "three"][r.numerator] for r in (split.refused, split.unusual)]
+    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    said = f"The gate refused {counts[0]} of the {split.num_images} and called {counts[1]} unusual."
+    assert said in text
+
+
 def test_so_are_the_ranges_under_changes():
     bundle = open_bundle(ROOT / "model" / "weights")
     threshold = bundle.operating_point().threshold

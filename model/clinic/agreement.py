@@ -169,10 +169,13 @@ def _between(a: str, by_a: dict[str, Review], b: str, by_b: dict[str, Review]) -
 
 
 def _with_model(name: str, by_image: dict[str, Review]) -> Pair:
-    """Pneumonia or not, on what the reader found usable and the model did not refuse."""
+    """Pneumonia or not, on what the reader found usable and the model did not refuse.
+
+    A refusal that was overruled stays one: no figure of the model holds for such an image.
+    """
     reader, model = [], []
     for review in by_image.values():
-        said = model_group(review)
+        said = model_group(review) if review.gate_status != "refused" else None
         if said and review.first_label != UNUSABLE:
             reader.append(str(group(review.first_label) == "pneumonia"))
             model.append(str(said == "pneumonia"))

@@ -14,7 +14,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from model.clinic.worklists import MAX_FILES
@@ -36,12 +36,18 @@ class Film:
     """One file. `read` gives its bytes, at most `settings().max_file_bytes`, or raises XRayError.
 
     name: as the reader knows it, with its folders; no two of a list have the same.
-    num_bytes: what it takes in memory until it is let go: 0 for a file of the server.
+    held: what stays in memory until it is let go: the file or its whole archive, which the other
+        films of the archive hold too; nothing of a file of the server. See `num_bytes`.
     """
 
     name: str
     read: Callable[[], bytes]
-    num_bytes: int = 0
+    held: bytes = field(default=b"", repr=False)
+
+
+def num_bytes(films: Iterable[Film]) -> int:
+    """What these films take in memory: an archive as a whole, and once, whichever are in it."""
+    return sum(map(len, {id(film.held): film.held for film in films}.values()))
 
 
 def from_uploads(files: Iterable[tuple[str, bytes]], max_files: int = 0) -> list[Film]:
@@ -58,10 +64,10 @@ def from_uploads(files: Iterable[tuple[str, bytes]], max_files: int = 0) -> list
             members = [info for info in archive.infolist() if not _is_junk(info)]
             # zipfile gives no more of a member than this, so what is declared holds for real.
             unpacked += sum(info.file_size for info in members)
-            films += _members(archive, members, len(data))
+            films += _members(archive, members, data)
         else:
             unpacked += len(data)
-            films.append(Film(name, lambda data=data: data, len(data)))  # type: ignore[misc]
+            films.append(Film(name, lambda data=data: data, data))  # type: ignore[misc]
         if unpacked > MAX_BYTES:
             raise InputError(
                 _("at most {n:g} GB of films, unpacked", n=MAX_BYTES / 1e9),
@@ -165,7 +171,8 @@ def _is_junk(info: zipfile.ZipInfo) -> bool:
     """What a file manager leaves: folders, previews, and the files that macOS packs beside ours."""
     parts = info.filename.replace("\\", "/").split("/")
     return (
-        info.is_dir()
+        not info.filename  # `is_dir` looks at the last letter
+        or info.is_dir()
         or "__MACOSX" in parts
         or parts[-1].startswith("._")
         or parts[-1].lower() in _JUNK | {""}
@@ -173,12 +180,12 @@ def _is_junk(info: zipfile.ZipInfo) -> bool:
 
 
 def _members(
-    archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], num_bytes: int
+    archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], data: bytes
 ) -> list[Film]:
-    """Every member as a film; the first one stands for the memory that the archive takes."""
+    """Every member as a film. data: of the archive, which is in memory as long as one of them."""
     return [
-        Film(_name(info), lambda info=info: _unpack(archive, info), 0 if i else num_bytes)  # type: ignore[misc]
-        for i, info in enumerate(members)
+        Film(_name(info), lambda info=info: _unpack(archive, info), data)  # type: ignore[misc]
+        for info in members
     ]
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model import xray
-from model.clinic import worklists
+from model.clinic import archive, worklists
 from model.clinic.archive import Film
 from model.clinic.batch_predictions import Classifier, Predictions, reading, thumbnail
 from model.clinic.worklists import Reading
@@ -43,7 +43,8 @@ class Progress:
     """How far the reading of a list is.
 
     state: "waiting" behind other lists, "reading", "cancelled", "stopped" (`problem` says why) or
-    "done". seconds_left: None as long as nothing was read.
+    "done". seconds_left: None as long as nothing was read. others: names of files that were to be
+    read again and are not what was read under these names; what was said of that stays.
     """
 
     state: str
@@ -51,6 +52,7 @@ class Progress:
     num_files: int
     seconds_left: float | None = None
     problem: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -68,10 +70,12 @@ class _List:
     began: float = 0.0
     actor: Actor | None = None
     thumbnails: dict[int, str] = field(default_factory=dict)  # data URLs
+    known: dict[int, str] = field(default_factory=dict)  # SHA-256 of what was read already
+    others: list[str] = field(default_factory=list)
 
     @property
     def num_bytes(self) -> int:
-        return sum(film.num_bytes for film in self.films.values())
+        return archive.num_bytes(self.films.values())
 
     @property
     def is_active(self) -> bool:
@@ -128,8 +132,10 @@ class BatchReader:
         """Reads those files of the list that are pending and whose films were given.
 
         again: positions to be read once more; what was said of them stays until it is replaced.
+            Another film by that name is let go, see `Progress.others`.
         """
-        wanted = sorted({*worklists.pending(actor, number), *again})
+        files = worklists.files(actor, number)
+        wanted = sorted({*(one.position for one in files if one.state == "pending"), *again})
         with self._changed:
             held = self._lists.get(number)
             if held is None or held.state in ("waiting", "reading"):
@@ -137,6 +143,8 @@ class BatchReader:
             there = held.films.keys() - held.in_work
             held.todo = deque(position for position in wanted if position in there)
             held.problem, held.actor, held.num_done, held.began = "", actor, 0, 0.0
+            held.known = {f.position: f.reading.image_sha256 for f in files if f.reading}
+            held.others = []
             held.num_files = len(held.todo) + len(held.in_work)
             held.state = "waiting" if held.num_files else "done"
             self._lists.move_to_end(number)
@@ -167,7 +175,8 @@ class BatchReader:
             if held.num_done and held.state == "reading":
                 each = (time.monotonic() - held.began) / held.num_done
                 left = each * (held.num_files - held.num_done)
-            return Progress(held.state, held.num_done, held.num_files, left, held.problem)
+            others = tuple(held.others)
+            return Progress(held.state, held.num_done, held.num_files, left, held.problem, others)
 
     def thumbnails(self, actor: Actor, number: int) -> dict[int, str]:
         """Small pictures as data URLs, by position, of what was read since the server's start."""
@@ -244,15 +253,27 @@ class BatchReader:
         films: dict[int, XRay] = {}
         for position in positions:
             film = held.films[position]
+            known = held.known.get(position)
             try:
-                films[position] = xray.read(film.read(), film.name)
+                read = xray.read(film.read(), film.name)
+                if known in (None, read.sha256):
+                    films[position] = read
+                else:
+                    self._let_go(held, position)
             except XRayError as error:
-                said[position] = str(error)
+                if known is None:
+                    said[position] = str(error)
+                else:
+                    self._let_go(held, position)
             # A few films of 64 million pixels are as much as the memory should hold.
             if sum(one.pixels.size for one in films.values()) > settings().max_pixels:
                 said |= self._look(classifier, held, films)
                 films = {}
         return said | self._look(classifier, held, films)
+
+    def _let_go(self, held: _List, position: int) -> None:
+        with self._changed:
+            held.others.append(held.films.pop(position).name)
 
     def _look(
         self, classifier: Classifier, held: _List, films: Mapping[int, XRay]

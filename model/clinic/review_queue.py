@@ -1,6 +1,6 @@
 """Which cases a reader should look at next, and why.
 
-    for case in review_queue.queue(actor, threshold=0.42, band=0.05): ...
+    for case in review_queue.queue(actor, {"v2": 0.42}.get, band=0.05, served="v2"): ...
 
 Everything follows from what is stored: two servers show the same queue, and a control case that
 was drawn stays drawn.
@@ -8,10 +8,12 @@ was drawn stays drawn.
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from model.clinic import reviews, worklists
 from model.clinic.reviews import PNEUMONIA, Review
+from model.clinic.worklists import Reading
 from model.language import N_
 from model.people.access import Actor
 from model.prediction import check_range
@@ -31,8 +33,8 @@ CONTROL_SHARE = 0.05  # of the images that nobody has reviewed
 class Case:
     """An image to review.
 
-    reasons: of `REASONS`, the first the weightiest. probability, model_version: of its last reading
-    or review.
+    reasons: of `REASONS`, the first the weightiest. probability, model_version: of its reading that
+    counts, see `worklists.latest_readings`, or of its last review.
     """
 
     image_sha256: str
@@ -41,26 +43,30 @@ class Case:
     model_version: str
 
 
-def queue(actor: Actor, threshold: float, band: float = 0.05) -> list[Case]:
+def queue(
+    actor: Actor,
+    threshold_of: Callable[[str], float | None],
+    band: float = 0.05,
+    served: str = "",
+) -> list[Case]:
     """The cases for this clinician, the weightiest first; those already reviewed are left out.
 
-    threshold, band: as in `model.prediction.decide`, for what is near the threshold.
+    threshold_of: at which a reading of this model version is decided; None where that is not known,
+    and nothing near it. band: as in `model.prediction.decide`. served: the version that is served.
     """
-    check_range("threshold", threshold, 0, 1)
     check_range("band", band, 0, 0.5)
     said: dict[str, list[Review]] = {}
     for review in reviews.latest(actor):
         said.setdefault(review.image_sha256, []).append(review)
-    read = {reading.image_sha256: reading for reading in worklists.latest_readings(actor)}
+    read = {one.image_sha256: one for one in worklists.latest_readings(actor, served)}
+    versions = {one.model_version for one in read.values()}
+    thresholds = {version: threshold_of(version) for version in versions}
     cases = []
     for image in sorted(said.keys() | read.keys()):
         if image in said:
             reasons = _after_reviews(actor, said[image])
         else:
-            reading = read[image]
-            reasons = _before_reviews(
-                image, reading.gate_status, reading.probability, threshold, band
-            )
+            reasons = _before_reviews(read[image], thresholds[read[image].model_version], band)
         last = read[image] if image in read else said[image][-1]
         if reasons:
             cases.append(Case(image, reasons, last.probability, last.model_version))
@@ -109,16 +115,17 @@ def _after_reviews(actor: Actor, said: list[Review]) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _before_reviews(
-    image: str, gate_status: str, probability: float | None, threshold: float, band: float
-) -> tuple[str, ...]:
+def _before_reviews(said: Reading, threshold: float | None, band: float) -> tuple[str, ...]:
     reasons = []
-    if gate_status == "refused":
+    if said.gate_status == "refused":
         reasons.append(REFUSED)
-    if probability is not None and abs(probability - threshold) < band:
-        reasons.append(UNCERTAIN)
+    if threshold is not None and said.probability is not None:
+        check_range("threshold", threshold, 0, 1)
+        if abs(said.probability - threshold) < band:
+            reasons.append(UNCERTAIN)
     # Drawn by the image itself: no state, and the same on every server.
-    drawn = int(hashlib.sha256(f"control {image}".encode()).hexdigest()[:8], 16) / 2**32
+    control = hashlib.sha256(f"control {said.image_sha256}".encode())
+    drawn = int(control.hexdigest()[:8], 16) / 2**32
     if drawn < CONTROL_SHARE:
         reasons.append(CONTROL)
     return tuple(reasons)

@@ -233,13 +233,20 @@ def delete(actor: Actor, worklist_id: int) -> None:
         audit.append(connection, actor.name, "worklist deleted", str(worklist_id))
 
 
-def latest_readings(actor: Actor) -> list[Reading]:
-    """The last reading of each image, whoever read it; for a clinician."""
+def latest_readings(actor: Actor, served: str = "") -> list[Reading]:
+    """One reading of each image, whoever read it; for a clinician.
+
+    served: the model version whose reading counts, where it has read the image. After a rollback
+    that is not the newest one. Else it is that of the version that came to the image last.
+    """
     require(actor, "clinician")
     last = sa.select(sa.func.max(readings.c.id)).group_by(readings.c.image_sha256)
+    found: dict[str, Reading] = {}
     with store.reading() as connection:
-        rows = connection.execute(readings.select().where(readings.c.id.in_(last)))
-        return [_reading(row) for row in rows]
+        for which in (last, last.where(readings.c.model_version == served)):
+            rows = connection.execute(readings.select().where(readings.c.id.in_(which)))
+            found |= {row.image_sha256: _reading(row) for row in rows}
+    return list(found.values())
 
 
 def _insert(connection: Connection, reading: Reading) -> int:

@@ -108,7 +108,9 @@ class Batches(keras.utils.PyDataset):
         lungs: LungTraining,
         rng: np.random.Generator,
     ) -> Batch:
-        hidden = rng.random(len(chosen)) < lungs.hidden  # (N,)
+        # Where no lungs were found nothing can be hidden, nor put before something else.
+        found = lungs.masks[chosen].any(axis=(1, 2))
+        hidden = found & (rng.random(len(chosen)) < lungs.hidden)  # (N,)
         films = []
         for i, hide in zip(chosen, hidden, strict=True):
             film = self._film(i, bool(hide), lungs, rng)
@@ -129,7 +131,7 @@ class Batches(keras.utils.PyDataset):
         """A training image, sometimes without its lungs or with them before something else."""
         if hide:
             return hide_lungs(self.greys[index], lungs.masks[index], rng)
-        if rng.random() >= lungs.background:
+        if rng.random() >= lungs.background or not lungs.masks[index].any():
             return self.greys[index]
         other = self.greys[int(rng.integers(len(self.greys)))]
         return change_background(self.greys[index], lungs.masks[index], other, rng)

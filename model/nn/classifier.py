@@ -86,13 +86,16 @@ class Classifier:
             chosen = looked_at[start : start + BATCH_SIZE]
             films = [prepare(xrays[i].display()) for i in chosen]
             looked = self._look([film.grey for film in films])
-            if looked.lungs is not None and self._statistics:
-                judged = gate.judge(self._statistics, looked.features, looked.lungs)
-                for i, verdict in zip(chosen, judged, strict=True):
-                    gates[i] = verdict if gates[i].status == "accepted" else gates[i]
+            for i, verdict in zip(chosen, self._judge(looked), strict=True):
+                gates[i] = verdict if gates[i].status == "accepted" else gates[i]
             for n, (i, film) in enumerate(zip(chosen, films, strict=True)):
                 predictions[i] = self._say(gates[i], film, looked, n, overruled)
         return predictions
+
+    def _judge(self, looked: _Looked) -> list[Gate]:
+        if looked.lungs is None or self._statistics is None:
+            return [gate.untold()] * len(looked.logits)
+        return gate.judge(self._statistics, looked.features, looked.lungs)
 
     def _say(
         self, verdict: Gate, film: Prepared, looked: _Looked, n: int, overruled: bool

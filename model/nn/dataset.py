@@ -132,6 +132,11 @@ def divide(folder: Path, protocol: str, folds: int, seed: int) -> Split:
     return Split(training, validation, test)
 
 
+def is_frozen(folder: Path) -> bool:
+    """Whether it is an unpacked retraining set, which says itself how it is divided."""
+    return manifest.of_folder(folder) is not None
+
+
 def turned(split: Split, fold: int, folds: int, seed: int) -> Split:
     """One fold of a cross-validation of at least 3, in which each patient is validated on once.
 

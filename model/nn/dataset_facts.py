@@ -14,10 +14,11 @@ from rich.progress import track
 
 from model import preprocessing, xray
 from model.nn.dataset import LABELS, Example, data_hash, read_folder
+from model.retraining.manifest import kind_of
 
 FORMAT = 1
 SPLITS = ("train", "val", "test")
-KINDS = {"bacterial": "_bacteria", "viral": "_virus"}  # part of the file name, Kermany et al.
+KINDS = {"bacterial": "bacteria", "viral": "virus"}  # of `kind_of`
 CLASSES = {label: name.lower() for name, label in LABELS.items()}
 MEAN_PX = 64
 MAX_SIZES = 40
@@ -55,8 +56,8 @@ def facts(splits: Splits) -> dict[str, Any]:
 
 def _counts(split: str, examples: Sequence[Example]) -> dict[str, Any]:
     labels = Counter(CLASSES[example.label] for example in examples)
-    stems = [example.path.stem for example in examples if example.label]
-    kinds = {kind: sum(part in stem for stem in stems) for kind, part in KINDS.items()}
+    found = Counter(kind_of(example.path.name) for example in examples if example.label)
+    kinds = {name: found[kind] for name, kind in KINDS.items()}
     patients = len({example.patient for example in examples})
     return {"split": split, **labels, **kinds, "patients": patients}
 

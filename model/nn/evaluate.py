@@ -197,14 +197,18 @@ def _called(classifier: Classifier, readings: Readings) -> list[Example]:
 
 def _gate(classifier: Classifier, examples: Sequence[Example], split: str) -> dict[str, Any]:
     """The gate's answers on the split and on images made of it."""
-    films = [xray.read(example.path.read_bytes(), example.path.name) for example in examples]
-    shown = [film.display() for film in films]
+    films = [
+        _changed(xray.read(example.path.read_bytes(), example.path.name), "none")
+        for example in examples
+    ]
+    shown = [film.pixels for film in films]
     own = gate_images.Group(split, f"The {split} split", True, shown)
     groups = [own, *gate_images.other_images(shown)]
-    blank = replace(films[0], window=(0, 255))
+    grey = replace(films[0], colourfulness=0.0)  # as all images that are made of films
     judged = []
     for group in track(groups, "Trying the gate", console=Console(stderr=True)):
-        images = [replace(blank, pixels=image) for image in group.images]
+        made = [replace(grey, pixels=image) for image in group.images]
+        images = films if group is own else made
         judged.append((group, [found.gate for found in classifier.predict(images)]))
     return gate_images.figures(judged)
 

@@ -59,6 +59,10 @@ UNUSUAL = N_(
     "This film is unlike those that the program learned from, as those of another machine, age or "
     "hospital are: trust its probability less."
 )
+UNTOLD = N_(
+    "This model version was trained without a gate or on too few films for one, and cannot tell a "
+    "chest X-ray from other images: check that this is one."
+)
 ODD_LUNGS = N_(
     "The lungs were not found as they are on an upright, complete frontal chest X-ray: check the "
     "film and trust its probability less."
@@ -120,6 +124,8 @@ def judge(statistics: Statistics, features: np.ndarray, lungs: np.ndarray) -> li
 
     The score is 1 where an image begins to be unusual and 2 where it is refused.
     """
+    if not statistics.tell:
+        return [untold()] * len(lungs)
     film, chest, turn = (length.tolist() for length in statistics.distances(features))
     return [_judge(*signs) for signs in zip(film, chest, turn, lungs, strict=True)]
 
@@ -139,6 +145,11 @@ def _judge(distance: float, chest_distance: float, turn: float, lungs: np.ndarra
     if distance > UNUSUAL_FROM:
         return Gate("unusual", score, UNUSUAL)
     return Gate("accepted", score, "")
+
+
+def untold() -> Gate:
+    """The answer of a model version that does not know chest films."""
+    return Gate("unusual", UNUSUAL_FROM, UNTOLD)
 
 
 def uncertainty(lungs: np.ndarray) -> float:

@@ -63,6 +63,11 @@ class Statistics:
     chest_limit: np.ndarray  # ()
     upside_down: np.ndarray
 
+    @property
+    def tell(self) -> bool:
+        """Whether they are of enough films to tell one that is unlike them."""
+        return bool(np.isfinite(self.chest_limit))
+
     def distances(self, features: np.ndarray) -> "Distances":
         """features (N, D) -> all that is known of where N films lie."""
         placed, left_out = self._place(features)

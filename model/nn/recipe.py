@@ -9,7 +9,9 @@ from model.errors import ConfigError
 from model.nn.augmentation import AUGMENTATIONS
 
 PROTOCOLS = ("official", "grouped", "ungrouped")
+FRESH = ("scratch", "imagenet")  # values of `init` that have seen no film of a data set
 
+SMALLEST_PX = 16  # VGG16 halves it four times
 _CHOICES = {
     "network": NETWORKS,
     "protocol": PROTOCOLS,
@@ -74,16 +76,35 @@ class Recipe:
                 f"{self.size_px}, {self.epochs}, {self.learning_rate}",
                 "Give one value for each stage.",
             )
-        self._check("size_px", min(self.size_px) >= 16, "at least 16")
-        self._check("epochs", min(self.epochs) >= 0, "at least 0")
-        self._check("batch_size", self.batch_size >= 1, "at least 1")
-        can_mix = self.init != "scratch" and 0 < self.mix < 1
-        self._check("mix", can_mix or not self.mix, "0, or below 1 and not from scratch")
-        self._check("folds", self.folds >= 2, "at least 2")
-        self._check("budget_minutes", 0 <= self.budget_minutes < math.inf, "minutes, or 0")
         for name, choices in _CHOICES.items():
             known = getattr(self, name) in choices
             self._check(name, known, f"one of {', '.join(choices)}")
+        self._check_numbers()
+        knows = self.init != "imagenet" or self.network.startswith("vgg16")
+        self._check("init", knows, f"scratch for {self.network}, which has no ImageNet weights")
+        is_one = self.network == "vgg16" or set(self.size_px) == {self.final_px}
+        self._check("size_px", is_one, f"one size for {self.network}, which reads no other")
+        can_look = self.network == "vgg16" or not self.attention
+        self._check("attention", can_look, f"0 for {self.network}")
+        can_mix = self.init != "scratch" and 0 < self.mix < 1
+        self._check("mix", can_mix or not self.mix, "0, or below 1 and not from scratch")
+
+    def _check_numbers(self) -> None:
+        self._check("size_px", min(self.size_px) >= SMALLEST_PX, f"at least {SMALLEST_PX}")
+        self._check("input_px", self.final_px >= SMALLEST_PX, f"0, or at least {SMALLEST_PX}")
+        self._check("epochs", min(self.epochs) >= 0, "at least 0")
+        rates = all(0 < rate < math.inf for rate in self.learning_rate)
+        self._check("learning_rate", rates, "above 0")
+        self._check("batch_size", self.batch_size >= 1, "at least 1")
+        for name in ("average", "label_smoothing", "dropout"):
+            self._check(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
+        for name in ("background", "hidden"):
+            self._check(name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        for name in ("weight_decay", "attention"):
+            self._check(name, 0 <= getattr(self, name) < math.inf, "at least 0")
+        self._check("clip_norm", 0 < self.clip_norm < math.inf, "above 0")
+        self._check("folds", self.folds >= 2, "at least 2")
+        self._check("budget_minutes", 0 <= self.budget_minutes < math.inf, "minutes, or 0")
 
     def _check(self, name: str, holds: bool, wanted: str) -> None:
         if not holds:

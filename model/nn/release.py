@@ -23,6 +23,7 @@ from model.nn import gate, lungs, network
 from model.nn.batches import Batches
 from model.nn.dataset import Example, data_hash, divide, load_greys, load_others
 from model.nn.run_log import CHECKPOINTS, HALVED, disk_has_room
+from model.nn.start import validated_on
 from model.nn.trained import Trained, labels_of, load_films, measure
 from model.operating_points import operating_points
 from model.prediction import OperatingPoint
@@ -63,11 +64,14 @@ def recalibrate(bundle: Bundle, data: Path, others: Path | None = None) -> Bundl
 
     The weights stay. Evaluations of other splits are dropped: they were of another version.
     others: a folder of chest X-rays of other hospitals that the gate is not to refuse; they need
-    no label. Raises DataError unless `data` is what it was trained on, XRayError for a file in
-    `others` that cannot be read.
+    no label. Interrupted, it leaves the bundle as it was; killed in the moment between gate and
+    card, one that does not check until this is started again. Raises DataError unless `data` is
+    what it was trained on, XRayError for a file in `others` that cannot be read.
     """
     told = bundle.training["recipe"]
-    split = divide(data, told.get("protocol", "official"), told["folds"], told["seed"])
+    fold = bundle.evaluations["validation"].patients  # maybe that of the bundle it started from
+    drawn = divide(data, told.get("protocol", "official"), told["folds"], told["seed"])
+    split = validated_on(drawn, fold)
     if data_hash([*split.training, *split.validation]) != bundle.training["data_sha256"]:
         raise DataError(
             f"the X-rays that {bundle.model_version} was trained on",
@@ -81,9 +85,10 @@ def recalibrate(bundle: Bundle, data: Path, others: Path | None = None) -> Bundl
 
 
 def _write(trained: Trained, folder: Path, training: dict[str, Any]) -> Bundle:
-    """The gate and the card for the weights in `folder`, calibrated on the validation fold."""
-    if trained.gate:
-        trained.gate.save(folder / gate.FILE)
+    """The gate and the card for the weights in `folder`, calibrated on the validation fold.
+
+    Two files cannot be replaced at once: both are, one right after the other, when all is known.
+    """
     labels = labels_of(trained.validation)
     described = f"validation fold ({len(labels)} X-rays, patients apart)"
     changed = f"{described[:-1]}, each under a change that hospitals make)"
@@ -95,6 +100,9 @@ def _write(trained: Trained, folder: Path, training: dict[str, Any]) -> Bundle:
         metrics.calibrate(both, temperature),
         f"{described[:-1]}, as they are and each under a change that hospitals make)",
     )
+    heat_floor = _heat_floor(trained, temperature, points)
+    if trained.gate:
+        trained.gate.save(folder / gate.FILE)
     now = datetime.now(UTC)
     bundle = Bundle(
         folder=folder,
@@ -104,7 +112,7 @@ def _write(trained: Trained, folder: Path, training: dict[str, Any]) -> Bundle:
         input_px=trained.network.input_shape[1],
         preprocessing=preprocessing.GREY_STANDARDISE_2,
         temperature=temperature,
-        heat_floor=_heat_floor(trained, temperature, points),
+        heat_floor=heat_floor,
         operating_points=tuple(points),
         evaluations={
             "validation": as_evaluation(described, trained.validation, trained.logits),

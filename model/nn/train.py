@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from model.bundle import open_bundle
+from model.bundle import PARTS, open_bundle
 from model.errors import DataError
 from model.nn import network
 from model.nn.augmentation import AUGMENTATIONS
@@ -22,6 +22,7 @@ from model.nn.devices import all_devices, is_out_of_memory, num_devices
 from model.nn.lungs import Lungs
 from model.nn.recipe import Recipe
 from model.nn.run_log import RunLog
+from model.nn.start import start_of
 from model.nn.trained import Films, Trained, labels_of, load_films, measure
 from model.versions import champion
 
@@ -95,7 +96,12 @@ def mixed(after: list[np.ndarray], before: list[np.ndarray], share: float) -> li
 
 
 def _describe(recipe: Recipe, split: Split) -> dict[str, object]:
+    """What makes it this run and no other: "champion" may be another bundle when it goes on."""
+    start = start_of(recipe)
+    parts = open_bundle(champion.served(), is_outdated=True).parts if recipe.needs_lungs else {}
     return {
+        "start_sha256": start.weights_sha256 if start else "",
+        "lungs_sha256": parts.get(PARTS[0], ""),
         "recipe": asdict(recipe),
         "backend": keras.backend.backend(),
         "data_sha256": data_hash([*split.training, *split.validation]),
@@ -119,10 +125,9 @@ def _start(recipe: Recipe) -> keras.Model:
         )
     if recipe.init == "imagenet":
         network.load_imagenet(model)
-    elif recipe.init != "scratch":
-        folder = champion.served() if recipe.init == "champion" else Path(recipe.init)
-        weights = open_bundle(folder, is_outdated=True).weights
-        model.set_weights(keras.saving.load_model(weights, compile=False).get_weights())
+    elif start := start_of(recipe):
+        before = keras.saving.load_model(start.weights, compile=False)
+        model.set_weights(before.get_weights())
     return model
 
 

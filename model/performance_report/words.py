@@ -63,7 +63,7 @@ CHOICE = (
 )
 PROTOCOLS = (
     "official: the data set's own test split. grouped: a tenth of all X-rays, no child on both "
-    "sides of the split. ungrouped: the same without regard to children, which flatters."
+    "sides of the split. ungrouped: the same without regard to children, which may flatter."
 )
 ADVICE = (
     "Each follows from the figures above by a fixed rule; another model version may get others."
@@ -209,7 +209,7 @@ def looks(content: Content, name: str) -> str:
     elif name == "heatmaps" and content.heatmaps:
         said = looks_said.heatmaps(content.heatmaps)
     elif name == "gate" and content.gate:
-        said = looks_said.gate(content.gate)
+        said = [*looks_said.gate(content.gate), looks_said.WIDENED]
     return escape(" ".join(said))
 
 

@@ -15,6 +15,7 @@ programs read, are in English.
 ReportLab and highdicom take half a second to import, so they are imported by what needs them.
 """
 
+import logging
 from typing import TYPE_CHECKING
 
 from model.language import in_english
@@ -29,6 +30,7 @@ __all__ = [
     "ReadingContent", "overlay_png", "pdf", "png", "secondary_capture", "source_of",
     "structured_report",
 ]  # fmt: skip
+_log = logging.getLogger(__name__)
 
 
 def pdf(content: ReadingContent) -> bytes:
@@ -58,7 +60,9 @@ def overlay_png(film: XRay, prediction: Prediction) -> bytes:
 
 
 def source_of(data: bytes, film: XRay) -> "Source | None":
-    """What the DICOM objects take over from the file of `film`; None where it is no DICOM.
+    """What the DICOM objects take over from the file of `film`; None where there is nothing to.
+
+    That is a file that is no DICOM, or damaged where its pixels do not need it.
 
     data: the bytes that `film` was read from; they are not needed after that. The result names the
     patient: it is for the session of the reader alone.
@@ -67,7 +71,11 @@ def source_of(data: bytes, film: XRay) -> "Source | None":
         return None
     from model.reading_report import source
 
-    return source.of(data, film)
+    try:
+        return source.of(data, film)
+    except Exception as error:  # its words and its traceback may quote the patient
+        _log.warning("patient and study of a DICOM file were not read: %s", type(error).__name__)
+        return None
 
 
 def secondary_capture(source: "Source | None", content: ReadingContent) -> bytes:

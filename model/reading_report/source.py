@@ -8,15 +8,14 @@ can quote them, and a value that breaks the rules of DICOM comes out as it came 
 
 import re
 from dataclasses import dataclass, field
-from io import BytesIO
 
-from pydicom import dcmread
 from pydicom.charset import python_encoding
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from model.dicom import read_elements
 from model.errors import XRayError
 from model.language import _
 from model.reading_report.content import ReadingContent
@@ -38,6 +37,7 @@ _OF_THE_PICTURE = (
     "PatientOrientation", "BodyPartExamined", "BurnedInAnnotation", "LossyImageCompression",
     "LossyImageCompressionRatio", "LossyImageCompressionMethod",
 )
+_PIXELS = 0x7FE00000  # the group of the pixels; all that is wanted stands before it
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
 # fmt: on
 
@@ -61,7 +61,10 @@ class Source:
 
 
 def of(data: bytes, film: XRay) -> Source:
-    """From the bytes of a DICOM file that `model.xray` has read as `film`, so they are sound."""
+    """From the bytes of a DICOM file that `model.xray` has read as `film`.
+
+    Raises whatever pydicom does where they are damaged all the same.
+    """
     elements = _elements(data, [*_ALWAYS, *_IF_THERE, *_OF_THE_PICTURE, "NumberOfFrames", *_UIDS])
     uids = {
         keyword: elements.pop(keyword, b"").decode("ascii", "replace").strip(" \0")
@@ -97,12 +100,8 @@ def checked(source: Source | None, content: ReadingContent) -> Source:
 def _elements(data: bytes, keywords: list[str]) -> dict[str, bytes]:
     """The values of those that are there and have one, undecoded."""
     tags = [Tag(keyword) for keyword in keywords]
-    dataset = dcmread(BytesIO(data), force=True, stop_before_pixels=True, specific_tags=tags)
+    dataset, _data = read_elements(data, "", tags, lambda tag, vr, length: tag >= _PIXELS)
     values = {keyword: getattr(dataset.get_item(keyword), "value", None) for keyword in keywords}
-    # The one element that pydicom decodes when it reads a file.
-    names = values["SpecificCharacterSet"] or ""
-    names = names if isinstance(names, str) else "\\".join(names)
-    values["SpecificCharacterSet"] = names.encode("ascii", "replace") or None
     return {keyword: value for keyword, value in values.items() if isinstance(value, bytes)}
 
 

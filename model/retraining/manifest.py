@@ -23,6 +23,14 @@ TRAINING, VALIDATION, TEST = SPLITS = (N_("training"), N_("validation"), N_("tes
 BASE, REVIEW = SOURCES = ("base", "review")
 FROM_REVIEWS = N_("from reviews")
 UNKNOWN_CHILD = "/"  # the key of all films of which nobody knows whose they are; no file's name
+# Kermany et al. name their films in two ways: person12_bacteria_3, IM-0385-0001 and
+# NORMAL2-IM-0385-0001 (their second release, and Kaggle's copy), or by kind, child and film,
+# BACTERIA-198200-0002 (their third release).
+_COUNTED = re.compile(r"(person|(?:NORMAL2-)?IM-)0*(\d+)", re.IGNORECASE)
+_BY_CHILD = re.compile(r"(?:bacteria|virus|normal)-0*(\d+)-\d{4}(?![\d-])", re.IGNORECASE)
+_KIND = re.compile(
+    r"person\d+_(bacteria|virus)_|(bacteria|virus)-\d+-\d{4}(?![\d-])", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -110,11 +118,20 @@ def patient_key(stem: str) -> str:
     """Patient of a file of Kermany et al., by the number alone; else the file is its own patient.
 
     `person12_bacteria_3` and `person12_virus_9` may be two children: the coarser key keeps them
-    together. `NORMAL2-IM-0385-0001` and `IM-0385-0001` likewise.
+    together. `NORMAL2-IM-0385-0001` and `IM-0385-0001` likewise, `BACTERIA-7422-0001` and
+    `NORMAL-7422-0001` too.
     """
-    if match := re.match(r"(person|(?:NORMAL2-)?IM-)0*(\d+)", stem):
-        return ("person" if match[1] == "person" else "normal") + match[2]
+    if match := _COUNTED.match(stem):
+        return ("person" if match[1].lower() == "person" else "normal") + match[2]
+    if match := _BY_CHILD.match(stem):
+        return "child" + match[1]
     return stem
+
+
+def kind_of(file: str) -> str:
+    """ "bacteria" or "virus", from the name of a file of Kermany et al.; else ""."""
+    match = _KIND.match(file)
+    return (match[1] or match[2]).lower() if match else ""
 
 
 def of_folder(folder: Path) -> dict[str, Entry] | None:

@@ -204,15 +204,16 @@ def _recipe(spec: JobSpec) -> dict[str, Any]:
 
 def train(spec: JobSpec, data: Path, folder: Path, run: Run | None = None) -> Bundle:
     """As `python -m model train`, but for where it writes. run: one of several."""
-    from model.nn.dataset import divide, turned
+    from model.nn.dataset import turned
     from model.nn.recipe import recipe
     from model.nn.release import release
+    from model.nn.start import divided
     from model.nn.train import train as fit
 
     for path in [*(folder / RUN).rglob(_LEFT_OVER), *(folder / BUNDLE).glob(_LEFT_OVER)]:
         path.unlink(missing_ok=True)  # of a process that was killed while it wrote
     chosen = recipe(spec.config, spec.settings())
-    split = divide(data, chosen.protocol, chosen.folds, chosen.seed)
+    split = divided(chosen, data)
     if run:
         split = turned(split, run.fold, spec.folds, chosen.seed)
         chosen = replace(chosen, seed=run.seed)

@@ -19,12 +19,12 @@ from model import metrics
 from model.bundle import Bundle, open_bundle, write_card
 from model.errors import ConfigError
 from model.language import _
+from model.nn.recipe import FRESH as FRESH
 from model.training.job_host import BUNDLE
 from model.training.job_store import JobSpec
 
 MOST = 10  # folds, and seeds
 FOLDS = (1, *range(3, MOST + 1))  # of two the second would train on the validation alone
-FRESH = ("scratch", "imagenet")  # what a training may start from that has seen no film of a set
 RUNS = "runs"  # in a job's folder: a folder for each run, where there are several
 
 

@@ -1,6 +1,6 @@
 """Who uses this session: a visitor, a local account, or somebody a provider vouches for.
 
-    actor = auth.require("clinician")  # a page's first line after frame.inside()
+    actor = auth.require("clinician")  # a page's first line
 
 Without more, people sign in with local accounts (model/people/accounts.py); session_cookie.py has
 the browser stay signed in. With an `[auth]` section in .streamlit/secrets.toml they sign in at an
@@ -83,17 +83,27 @@ _log = logging.getLogger(__name__)
 
 
 def actor() -> Actor:
-    """Who uses this session now; VISITOR if nobody is signed in, or is no longer."""
+    """Who uses this session now; VISITOR if nobody is signed in.
+
+    When a sign-in has ended the page starts again for who is there now: a fragment, which runs
+    without app.py, would go on with what was drawn for somebody else.
+    """
+    known = st.session_state.get("auth.actor")
     found = _vouched_for() if by_provider() else _account()
     if found is None:
         st.session_state.pop("auth.actor", None)
-        return VISITOR
-    st.session_state["auth.actor"] = found
-    return found
+    else:
+        st.session_state["auth.actor"] = found
+    if known not in (None, found):
+        st.rerun()
+    return found or VISITOR
 
 
 def require(role: str) -> Actor:
-    """The actor of this session, if it has the role. Else says what to do and ends the run."""
+    """The actor of this session, if it has the role. Else says what to do and ends the run.
+
+    Fragments and what they call ask again: the actor of the page that drew them may be gone.
+    """
     who = actor()
     if may(who, role):
         return who

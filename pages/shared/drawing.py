@@ -17,7 +17,7 @@ from pages.shared.services import Consequences
 _BINS = 50
 _WIDTH, _HEIGHT = 400, 92  # of the scale, in SVG units
 _AXIS = 46
-SCALE = N_("Probability {probability:.2f}, threshold {threshold:g}, among X-rays of known label")
+SCALE = N_("Probability {probability}, threshold {threshold:g}, among X-rays of known label")
 HEAT = N_("<b>{share}</b> of the heat lies in the lungs, which cover <b>{area}</b> of the film.")
 OUTSIDE = N_("The heat lies mostly outside the lungs: do not rely on it.")
 # What it does, the name of the figure, and the counts behind it.
@@ -29,10 +29,20 @@ _RATES = (
     (N_("refers"), N_("in the band"), N_("{n} of {of} counted above as decided")),
 )
 MEASURED = N_("At this threshold, on the {films}, {share} of them with pneumonia; 95 % interval")
-OF_100 = N_(
-    "Of 100 children like these, <b>{ill}</b> have pneumonia: <b>{found}</b> found, "
-    "<b>{missed}</b> missed. Of the others <b>{called_back}</b> are called back, "
-    "<b>{cleared}</b> cleared."
+# For one child, and for any other number of them.
+ILL = (
+    N_(
+        "Of 100 children like these, <b>{ill}</b> has pneumonia: <b>{found}</b> found, "
+        "<b>{missed}</b> missed."
+    ),
+    N_(
+        "Of 100 children like these, <b>{ill}</b> have pneumonia: <b>{found}</b> found, "
+        "<b>{missed}</b> missed."
+    ),
+)
+WELL = (
+    N_("Of the others <b>{called_back}</b> is called back, <b>{cleared}</b> cleared."),
+    N_("Of the others <b>{called_back}</b> are called back, <b>{cleared}</b> cleared."),
 )
 DOTS = N_("{found} found, {missed} missed, {called_back} called back, {cleared} cleared")
 RIGHT = N_(
@@ -81,7 +91,8 @@ def scale(decided: Decision, labels: np.ndarray, probabilities: np.ndarray) -> s
     at, cut = decided.probability * _WIDTH, decided.threshold * _WIDTH
     low = max(0.0, cut - decided.band * _WIDTH)
     wide = min(_WIDTH, cut + decided.band * _WIDTH) - low
-    caption = _(SCALE, probability=decided.probability, threshold=decided.threshold)
+    said = probability(decided.probability)
+    caption = _(SCALE, probability=said, threshold=decided.threshold)
     return (
         f'<svg class="scale" viewBox="-8 0 {_WIDTH + 16} {_HEIGHT}" role="img" '
         f'aria-label="{caption}">'
@@ -139,13 +150,15 @@ def children(numbers: NaturalNumbers, ppv: Estimate, npv: Estimate) -> str:
     )
     dots = "".join(_dot(kind, i) for i, kind in enumerate(kinds))
     values = asdict(numbers)
+    ill = _(ILL[numbers.ill != 1], **values)
+    well = _(WELL[numbers.called_back != 1], **values)
     right = _(
         RIGHT,
         ppv=f"{_percent(ppv.value)} {_interval(ppv)}",
         npv=f"{_percent(npv.value)} {_interval(npv)}",
     )
     return (
-        f'<div class="children"><p>{_(OF_100, **values)}</p>'
+        f'<div class="children"><p>{ill} {well}</p>'
         f'<svg viewBox="0 0 400 80" role="img" aria-label="{_(DOTS, **values)}">{dots}</svg>'
         f'<p class="legend"><i class="found"></i>{_("found")} <i class="missed"></i>{_("missed")} '
         f'<i class="called-back"></i>{_("called back")} <i class="cleared"></i>{_("cleared")}</p>'

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import streamlit as st
+
 from model.language import N_, _
 from model.prediction import OVERRULED
 from pages.shared.services import Reading
@@ -27,6 +29,8 @@ def show(
     hidden: without anything that the model says.
     """
     prediction = None if hidden else reading.prediction
+    if prediction:
+        seen().add(reading.id)
     heat = prediction.heatmap if prediction else None
     film = reading.xray
     return viewer(
@@ -42,6 +46,11 @@ def show(
         drawing=drawing,
         regions=regions,
     )
+
+
+def seen() -> set[str]:
+    """Films of which this session has shown what the model says."""
+    return st.session_state.setdefault("film.seen", set())
 
 
 def _note(reading: Reading, hidden: bool) -> str:

@@ -4,7 +4,6 @@ import threading
 from html import escape
 
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from model import language
@@ -75,17 +74,6 @@ def _look_up(session: str) -> None:
 
 
 language.use(spoken)
-
-
-def inside() -> None:
-    """The first call of a page: starts again through app.py when the page was run without it.
-
-    Streamlit takes a folder called pages/ for the older kind of app until `st.navigation` has run
-    once in the server. If the first visitor opens the address of a page, it runs that page alone.
-    """
-    if PagesManager.uses_pages_directory and not st.session_state.get("frame.begun"):
-        PagesManager.uses_pages_directory = False
-        st.rerun()
 
 
 def begin() -> None:

@@ -53,12 +53,16 @@ export default function ({ data }) {
 _back = st.components.v2.component("pneumoscope_back_to_menu", js=_BACK)
 
 
-@st.fragment
 def offer(reading: Reading, page: str, threshold: float, band: float) -> None:
     """A menu of the reports of a reading, and its overlay; what was asked for is made and given.
 
     page: prefix of the session's keys, such as "read". threshold, band: of the decision.
     """
+    _menu(auth.actor(), reading, page, threshold, band)
+
+
+@st.fragment
+def _menu(actor: Actor, reading: Reading, page: str, threshold: float, band: float) -> None:
     prediction = reading.prediction
     if prediction is None:
         return
@@ -75,15 +79,18 @@ def offer(reading: Reading, page: str, threshold: float, band: float) -> None:
         ):
             chosen = "overlay"
     if chosen:
-        _give(reading, page, chosen, threshold, band)
+        if auth.actor() != actor:
+            st.rerun()
+        _give(actor, reading, page, chosen, threshold, band)
         _back(key=f"{page}.back", data=page)
 
 
-def _give(reading: Reading, page: str, kind: str, threshold: float, band: float) -> None:
+def _give(
+    actor: Actor, reading: Reading, page: str, kind: str, threshold: float, band: float
+) -> None:
     """Makes the file, records that, and only then hands it over; or says what is wrong."""
     try:
         with st.spinner(_(MAKING)):
-            actor = auth.actor()
             data = _made(actor, reading, kind, threshold, band)
             _record(actor, reading, kind, threshold)
     except PneumoscopeError as error:

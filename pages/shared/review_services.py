@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,20 @@ from model.clinic.worklists import Reading as WorklistReading
 from model.errors import InputError, PneumoscopeError, StoreError
 from model.language import N_, _
 from model.people.access import Actor
+from model.prediction import Gate, Prediction
 from model.xray import XRay
 from pages.shared import services
+from pages.shared.operating_points import Thresholds
 from pages.shared.services import Reading
 
 LABELS, CONFIDENCES = reviews.LABELS, reviews.CONFIDENCES
 VERDICTS, HEATMAPS = reviews.VERDICTS, reviews.HEATMAPS
 MAX_COMMENT = reviews.MAX_COMMENT
 OPEN, REVIEWED = N_("open in this session"), N_("reviewed by you")
+REFUSED = N_(
+    "The gate refused the file of this film. Only its grey picture is kept, which the gate cannot "
+    "judge in its place: open the file on the page Read an X-ray."
+)
 _log = logging.getLogger(__name__)
 
 
@@ -55,14 +62,14 @@ class Said:
     keep: bool
 
 
-def cases(actor: Actor, threshold: float, band: float, films: Mapping[str, Reading]) -> list[Case]:
+def cases(actor: Actor, thresholds: Thresholds, films: Mapping[str, Reading]) -> list[Case]:
     """Films that are open in this session, then the queue, then what the reader has reviewed."""
     mine = {r.image_sha256: r for r in reviews.latest(actor) if r.reader == actor.name}
     queue = {
         case.image_sha256: Case(
             case.image_sha256, case.reasons, case.probability, mine.get(case.image_sha256)
         )
-        for case in review_queue.queue(actor, threshold, band)
+        for case in review_queue.queue(actor, thresholds.of, thresholds.band, thresholds.served)
     }
     new = [image for image in reversed(list(films)) if image not in mine and image not in queue]
     opened = [Case(image, (OPEN,), _probability(films[image]), None) for image in new]
@@ -78,20 +85,38 @@ def _probability(reading: Reading) -> float | None:
     return reading.prediction.probability if reading.prediction else None
 
 
+def mine(actor: Actor, case: Case, model_version: str) -> Review | None:
+    """The reader's last review of a film that this version has read."""
+    if case.mine is None or case.mine.model_version == model_version:
+        return case.mine
+    said = [review for review in readers(actor, case.image) if review.reader == actor.name]
+    return next((one for one in reversed(said) if one.model_version == model_version), None)
+
+
 def is_unfinished(case: Case) -> bool:
     """Whether the reader has labelled it blinded, and not yet said anything of the verdict."""
     return UNFINISHED in case.reasons
 
 
 def kept_film(actor: Actor, image: str) -> Reading | None:
-    """The film from the kept images. Raises StoreError when its file is gone."""
+    """The film from the kept images. Raises StoreError when its file is gone.
+
+    Its picture alone would pass the gate that has refused its file for the colours, so what was
+    refused stays refused.
+    """
     try:
         pixels = kept_images.film(actor, image)  # (H, W) uint8, as the network reads it
     except InputError:  # nobody has ticked it
         return None
     pixels.flags.writeable = False
     film = XRay(pixels, (0, 255), "PNG", "", image, pixels.nbytes, 0.0)
-    return Reading(name_of(image), film)
+    reading = Reading(name_of(image), film)
+    if any(review.gate_status == "refused" for review in readers(actor, image)):
+        gate = Gate("refused", 2.0, REFUSED)  # the score where refusals begin
+        version = services.bundle().model_version
+        reading.prediction = Prediction(None, None, None, gate, version)
+        reading.read_at = datetime.now(UTC)
+    return reading
 
 
 def name_of(image: str) -> str:
@@ -182,14 +207,19 @@ class Probabilities:
 
 
 def probabilities(actor: Actor) -> Probabilities:
-    """Of the films of worklists and of reviewed films, read by the served model version."""
+    """Of the films of worklists and of reviewed films, read by the served model version.
+
+    Not of those that its gate refused, whatever a reader had it say of them.
+    """
     bundle = services.bundle()
     read: list[Review | WorklistReading] = [*reviews.latest(actor)]
-    read += worklists.latest_readings(actor)
+    read += worklists.latest_readings(actor, bundle.model_version)
     now = {
         one.image_sha256: one.probability
         for one in read
-        if one.model_version == bundle.model_version and one.probability is not None
+        if one.model_version == bundle.model_version
+        and one.probability is not None
+        and one.gate_status != "refused"
     }
     known = next((n for n in ("validation", "test") if n in bundle.evaluations), None)
     before = bundle.probabilities(known) if known else np.zeros(0)

@@ -1,5 +1,6 @@
 """Wires worklists and their reading in the background to the page; rights are checked below it."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,14 +72,22 @@ def lists(actor: Actor) -> "list[Worklist]":
 
 
 def folders() -> dict[str, Path]:
-    """The folders that the configuration allows and those in them, by the name to be shown."""
+    """The folders that the configuration allows and those in them, by the name to be shown.
+
+    That is the end of the path, as much of it as tells it from those of the others.
+    """
     from model.clinic import archive
 
-    found: dict[str, Path] = {}
+    found: dict[Path, int] = {}  # and how many parts of the path are shown at least
     for folder in settings().folders:
-        found[folder.name] = folder
-        found |= {f"{folder.name}/{name}": folder / name for name in archive.subfolders(folder)}
-    return found
+        found |= {folder: 1, **{folder / name: 2 for name in archive.subfolders(folder)}}
+    ends = Counter(path.parts[-num:] for path in found for num in range(1, len(path.parts)))
+    named = {}
+    for path, least in found.items():
+        tails = (path.parts[-num:] for num in range(least, len(path.parts)))
+        own = next((tail for tail in tails if ends[tail] == 1), None)
+        named["/".join(own) if own else str(path)] = path
+    return named
 
 
 def films(actor: Actor, uploads: Sequence[tuple[str, bytes]], folder: str | None) -> "list[Film]":

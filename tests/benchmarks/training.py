@@ -38,6 +38,7 @@ from model.nn import dataset, network, train
 from model.nn.batches import Batches
 from model.nn.recipe import Recipe, recipe
 from model.nn.release import release
+from model.nn.start import divided
 
 SECONDS = 5.0  # that a measurement goes on at least
 PASSES = 3  # forward passes that a learning step costs
@@ -120,7 +121,7 @@ def stepped(chosen: Recipe, split: dataset.Split) -> dict[int, float]:
 def main(data: Path, out: Path, config: str, changes: list[str], peak: float) -> None:
     """Prints the table."""
     chosen = recipe(config, changes)
-    split = dataset.divide(data, chosen.protocol, chosen.folds, chosen.seed)
+    split = divided(chosen, data)
     reached = max(product(side) for side in SIDES)
     alone = {size: prepared(chosen, split, stage) for stage, size in enumerate(chosen.size_px)}
     steps = stepped(chosen, split)

@@ -80,6 +80,12 @@ def provider() -> Iterator[str]:
         process.wait()
 
 
+# That of Streamlit's older kind of app, with the names of the files in pages/.
+NOTES_THE_OTHER_MENU = """new MutationObserver(() => {
+  if (document.querySelector("[data-testid=stSidebarNav]")) sessionStorage.setItem("other menu", 1);
+}).observe(document, { childList: true, subtree: true });"""
+
+
 def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password", exact=True).fill(password)
@@ -93,7 +99,8 @@ def choose(page: Page, group: str, title: str) -> None:
 
 def test_sign_in_with_a_local_account_and_out(url: str, new_page: Callable[..., Page]) -> None:
     page = new_page(color_scheme="light")
-    page.goto(url)
+    page.add_init_script(NOTES_THE_OTHER_MENU)
+    page.goto(url)  # as the server's first visitor
     page.get_by_role("link", name="Sign in").click()
     page.get_by_role("heading", name="Sign in").wait_for()
     sign_in(page, "ann", "wrong password")
@@ -117,6 +124,7 @@ def test_sign_in_with_a_local_account_and_out(url: str, new_page: Callable[..., 
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("heading", name="Sign in").wait_for()
     assert page.get_by_text("Manage", exact=True).count() == 0
+    assert page.evaluate("sessionStorage.getItem('other menu')") is None
 
 
 def is_signed_in(page: Page, url: str) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
-# The page for a reader who is signed in and has three films open, with a quick classifier.
+# The page for a reader who is signed in and has four films open, with a quick classifier.
 APP = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -32,7 +32,7 @@ read_with_it()
 frame.begin()
 if "auth.actor" not in st.session_state:
     st.session_state["auth.actor"] = Actor("ann", "clinician")
-    read = [services.decode(s.path.read_bytes(), s.path.name) for s in services.samples()[:3]]
+    read = [services.decode(s.path.read_bytes(), s.path.name) for s in services.samples()[:4]]
     st.session_state["read.readings"] = {{one.id: one for one in read}}
 st.navigation([st.Page({str(ROOT / "pages" / "review.py")!r}, title="Review")]).run()
 frame.end()
@@ -104,14 +104,60 @@ def test_a_whole_review_by_keyboard_with_a_box(page: Page, url: str, home: Path)
     assert 0 <= low[0] < 0.5 < high[0] <= 1
     assert page.locator(".viewer").get_attribute("data-regions") == "0"
 
+    second = a_comment_is_text_and_of_the_case_that_comes(page, first)
+    assert [one["comment"] for one in stored(home)] == ["a shadow, 3 cm", "Dense, wide. Next"]
+    marks_stay_with_their_film(page, first, second)
+    for key in "kk?":  # to a case with a form
+        page.keyboard.press(key)
+    page.get_by_text("write the comment").wait_for()
+    single_keys_are_switched_off_for_good(page)
+
+
+def a_comment_is_text_and_of_the_case_that_comes(page: Page, first: str) -> str:
+    """Typed at once after a key that leaves the case: for another one, or by storing it."""
+    comment = page.get_by_role("textbox", name="Comment")
+    checked = page.get_by_role("radio").and_(page.locator(":checked"))
+
+    def types_after(key: str, text: str) -> None:
+        page.keyboard.press(key)
+        page.keyboard.press("t")
+        page.keyboard.type(text)
+
+    before = film_id(page)
+    types_after("j", "Dense, wide")
+    page.wait_for_function("document.activeElement.value === 'Dense, wide'")
+    page.wait_for_selector(f'.viewer[data-ready="true"]:not([data-film-id="{before}"])')
+    second = film_id(page)
+    assert second != first
+    assert checked.count() == 0
+    page.keyboard.type(". Next")
+    for label in ("Viral 3", "Sure E", "Agree A", "Partly 8"):
+        page.get_by_text(label, exact=True).click()
+    page.keyboard.press("t")
+    types_after("Control+Enter", "xanad")
+    page.wait_for_function("document.activeElement.value === 'xanad'")
+    page.get_by_text("Stored: viral.").wait_for()
+    page.wait_for_selector(f'.viewer[data-ready="true"]:not([data-film-id="{second}"])')
+    assert comment.input_value() == "xanad"
+    assert checked.count() == 0
+    comment.blur()
+    types_after("k", "shadow")
+    page.mouse.click(640, 8)  # whoever takes the mouse may go on to another case
+    page.wait_for_selector(f'.viewer[data-ready="true"][data-film-id="{before}"]')
+    page.keyboard.press("j")  # so this is a key
+    page.wait_for_selector(f'.viewer[data-ready="true"]:not([data-film-id="{before}"])')
+    return second
+
+
+def marks_stay_with_their_film(page: Page, first: str, second: str) -> None:
+    """Of two films that are reviewed the first has a mark."""
     for key in "jj":  # the second one waits until the page has done the first
         page.keyboard.press(key)
     page.wait_for_selector(f'.viewer[data-film-id="{first}"][data-regions="1"]')
     page.keyboard.press("k")
-    page.wait_for_selector(f'.viewer:not([data-film-id="{first}"])[data-regions="0"]')
-    page.keyboard.press("?")
-    page.get_by_text("write the comment").wait_for()
-    single_keys_are_switched_off_for_good(page)
+    page.wait_for_selector(f'.viewer[data-film-id="{second}"][data-regions="0"]')
+    page.keyboard.press("j")
+    page.wait_for_selector(f'.viewer[data-film-id="{first}"][data-regions="1"]')
 
 
 def single_keys_are_switched_off_for_good(page: Page) -> None:
@@ -124,7 +170,7 @@ def single_keys_are_switched_off_for_good(page: Page) -> None:
     open_form(page)
     page.wait_for_selector("html[data-shortcuts=off]", state="attached")
     assert hints.filter(visible=True).count() == 0
-    case = page.get_by_text("Case 1 of 3")
+    case = page.get_by_text("Case 1 of 4")
     case.wait_for()
     viewer = page.locator(".viewer")
     assert viewer.locator("[data-do=invert]").get_attribute("title") == "Invert the film"

@@ -101,7 +101,7 @@ def test_what_a_card_says_is_said_in_the_language_of_the_reader(spanish: None) -
         "validation fold (522 X-rays, patients apart, as they are and each under a change that "
         "hospitals make)",
         "highest threshold with sensitivity of at least 99 %",
-        "Rule-in: lowest threshold with specificity of at least 95 %",
+        "Rule-in: lowest threshold from the default on with specificity of at least 99 %",
         "Originals of 1.5 megapixels and more",
         "1,204 found",
         "-0.1 points",

@@ -173,6 +173,28 @@ def test_bootstrap_is_reproducible_and_its_seed_counts() -> None:
     assert metrics.auroc(labels, probabilities) != metrics.auroc(labels, probabilities, seed=1)
 
 
+def test_f1_has_an_interval_where_the_bootstrap_has_nothing_to_draw() -> None:
+    # J = 0 of 4 and 4 of 4, Wilson: 0 to z² / (n + z²), and n / (n + z²) to 1
+    z2 = 1.96**2
+    missed = metrics.f1([1, 1, 1, 0, 0], [0.1, 0.1, 0.1, 0.1, 0.9], 0.5)
+    assert astuple(missed) == pytest.approx((0, 0, 2 * z2 / (4 + 2 * z2)), abs=1e-3)
+    found = metrics.f1([1, 1, 1, 1, 0], [0.9, 0.9, 0.9, 0.9, 0.1], 0.5)
+    assert astuple(found) == pytest.approx((1, 2 * 4 / (8 + z2), 1), abs=1e-3)
+
+
+def test_one_patient_tells_nothing_of_others() -> None:
+    assert astuple(metrics.f1([1], [0.3], 0.5)) == (0, 0, 1)
+    assert metrics.figures([1], [0.3], 0.5)["f1_ci"] == [0, 1]
+    labels, probabilities = random_set(np.random.default_rng(5), 40)
+    same = ["somebody"] * 40
+    for figure in (metrics.f1(labels, probabilities, 0.5, same),
+                   metrics.auroc(labels, probabilities, same)):  # fmt: skip
+        assert 0 < figure.value < 1
+        assert (figure.low, figure.high) == (0, 1)
+    difference = metrics.auroc_difference(labels, 1 - probabilities, probabilities, same)
+    assert (difference.low, difference.high) == (-1, 1)
+
+
 def test_auroc_of_degenerate_sets() -> None:
     assert metrics.auroc([1, 1], [0.2, 0.9]) is metrics.UNKNOWN
     assert astuple(metrics.auroc([0, 1] * 20, [0.1, 0.9] * 20)) == (1, 1, 1)

@@ -43,7 +43,7 @@ def test_operating_points_keep_their_rules_and_no_threshold_keeps_them_better() 
                 assert list(at) == ["screening", "default", "balanced", "rule-in"]
                 assert at["screening"][0] >= 0.99
                 assert at["default"][0] >= 0.95
-                assert at["rule-in"][1] >= 0.95
+                assert at["rule-in"][1] >= 0.99
                 for other in np.append(probabilities, [0, 1]):
                     sensitivity, specificity = rates_at(labels, probabilities, other)
                     assert sum(at["balanced"]) >= sensitivity + specificity - 1e-12
@@ -52,9 +52,9 @@ def test_operating_points_keep_their_rules_and_no_threshold_keeps_them_better() 
                         assert specificity <= at["screening"][1]
                     if sensitivity >= 0.95:
                         assert specificity <= at["default"][1]
-                    if specificity >= 0.95:
+                    if specificity >= 0.99 and other >= threshold["default"]:
                         assert sensitivity <= at["rule-in"][0]
-                assert threshold["screening"] <= threshold["default"]
+                assert threshold["screening"] <= threshold["default"] <= threshold["rule-in"]
 
 
 def test_thresholds_are_half_way_and_short() -> None:
@@ -71,6 +71,12 @@ def test_thresholds_between_neighbouring_floats() -> None:
     high = math.nextafter(low, 1)
     for point in operating_points([0, 1], [low, high], "two"):
         assert rates_at(np.array([0, 1]), np.array([low, high]), point.threshold) == (1, 1)
+
+
+def test_rule_in_of_a_network_that_errs_little_is_not_laxer_than_its_default() -> None:
+    labels, probabilities = [0] * 100 + [1] * 100, [*np.linspace(0, 0.3, 100)] + [0.9] * 100
+    points = {p.name: p.threshold for p in operating_points(labels, probabilities, "200")}
+    assert points["default"] == points["rule-in"] == 0.6  # .3 to .9 clears 99 %, and so does .299
 
 
 def test_balanced_takes_the_middle_of_ties() -> None:

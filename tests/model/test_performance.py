@@ -166,7 +166,10 @@ def test_sizes_make_groups_where_they_are_known_and_differ(bundle):
     [
         ("person12_virus_34.jpeg", "virus"),
         ("person1_bacteria_2.jpeg", "bacteria"),
+        ("BACTERIA-198200-0002.jpeg", "bacteria"),
+        ("virus-5051946-0002.JPEG", "virus"),
         ("IM-0001-0001.jpeg", ""),
+        ("NORMAL-7103127-0001.jpeg", ""),
         ("virus.png", ""),
     ],
 )

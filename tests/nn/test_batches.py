@@ -148,6 +148,22 @@ def test_hidden_lungs_are_hidden_and_nobody_can_tell(films):
     assert num_hidden / 160 == pytest.approx(0.5, abs=0.12)
 
 
+def test_a_film_without_lungs_keeps_its_picture_and_its_label(films):
+    masks = halves(16)
+    masks[::4] = False
+    batches = of_lungs(films, LungTraining(masks, background=0.5, hidden=0.5))
+    changed = np.zeros(16, bool)
+    for _ in range(10):
+        values, labels, _ = batches[0]
+        at = batches.order  # each film has a grey of its own
+        bare = ~masks[at].any(axis=(1, 2))
+        assert (np.ptp(values[bare], axis=(1, 2, 3)) < 0.01).all()
+        assert (labels[bare, 0] == at[bare] % 2).all()
+        changed[at] |= (np.ptp(values, axis=(1, 2, 3)) > 0.01) | (labels[:, 0] == 0.5)
+        batches.on_epoch_end()
+    assert changed.tolist() == masks.any(axis=(1, 2)).tolist()
+
+
 def test_without_a_grid_there_is_one_label_and_one_weight_a_film(films):
     values, labels, weights = of_lungs(films, LungTraining(halves(16), hidden=0.5))[0]
     assert values.shape == (16, 32, 32, 3)

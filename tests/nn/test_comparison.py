@@ -1,6 +1,7 @@
 """The comparison trains what is missing, reads the test part and keeps a card of each network."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -44,22 +45,44 @@ def test_a_network_is_trained_read_on_the_test_split_and_its_card_kept(served, t
     assert len(kept["training"]["curves"]) == 1
 
 
-def test_a_finished_network_is_not_trained_again_unless_its_recipe_changed(
+class TrainedAgainError(Exception):
+    pass
+
+
+def test_only_another_recipe_or_other_x_rays_are_trained_on_or_read_again(
     served, tiny_data, tmp_path, monkeypatch
 ):
-    comparison.compare(tiny_data, tmp_path / "runs", ["dense"])
-    version = card(served, "dense")["model_version"]
+    data, runs = shutil.copytree(tiny_data, tmp_path / "data"), tmp_path / "runs"
+    comparison.compare(data, runs, ["dense"])
+    first = card(served, "dense")
 
     def refuse(*_):
-        raise AssertionError("trained again")
+        raise TrainedAgainError
 
     with monkeypatch.context() as patch:
         patch.setattr(comparison, "train", refuse)
-        comparison.compare(tiny_data, tmp_path / "runs", ["dense"])
-        assert card(served, "dense")["model_version"] == version
+        comparison.compare(data, runs, ["dense"])
+        assert card(served, "dense") == first
+
+        one, other = sorted((data / "test" / "NORMAL").iterdir())[:2]
+        other.write_bytes(one.read_bytes())  # the names stay as they were
+        comparison.compare(data, runs, ["dense"])
+        second = card(served, "dense")
+        assert second["model_version"] == first["model_version"]
+        files = first["evaluations"]["test"]["files"]
+        at, of_one = files.index(other.name), files.index(one.name)
+        before, after = (value["evaluations"]["test"]["logits"] for value in (first, second))
+        assert before[at] != before[of_one] == after[of_one] == after[at]
+
+        gone = sorted((data / "train" / "NORMAL").iterdir())[0]
+        content = gone.read_bytes()
+        gone.unlink()
+        with pytest.raises(TrainedAgainError):
+            comparison.compare(data, runs, ["dense"])
+        gone.write_bytes(content)
 
     monkeypatch.setitem(RECIPES, "dense", replace(RECIPES["dense"], dropout=0.1))
-    comparison.compare(tiny_data, tmp_path / "runs", ["dense"])
+    comparison.compare(data, runs, ["dense"])
     assert card(served, "dense")["training"]["recipe"]["dropout"] == 0.1
 
 

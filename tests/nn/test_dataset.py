@@ -30,7 +30,15 @@ from model.retraining.manifest import Entry
         ("IM-0115-0001", "normal115"),
         ("NORMAL2-IM-0115-0001", "normal115"),
         ("IM-0011-0001-0002", "normal11"),
+        ("Person012_Virus_6", "person12"),
+        ("im-0115-0001", "normal115"),
+        ("BACTERIA-198200-0001", "child198200"),
+        ("BACTERIA-198200-0002", "child198200"),
+        ("Virus-198200-0003", "child198200"),
+        ("normal-0198200-0001 (1)", "child198200"),
         ("somebody", "somebody"),
+        ("normal-1", "normal-1"),
+        ("normal-2024-01-15", "normal-2024-01-15"),
     ],
 )
 def test_patient_key(stem, key):

@@ -51,6 +51,17 @@ def test_counts_by_label_kind_and_patient(data):
     ]
 
 
+def test_the_names_of_the_third_release_tell_kind_and_child_too(tmp_path):
+    well = ("NORMAL-4512-0001", "NORMAL-4512-0002", "NORMAL-32326-0001")
+    ill = ("BACTERIA-7422-0001", "BACTERIA-7422-0002", "VIRUS-5051946-0002")
+    for grey, name in enumerate(well + ill):
+        label = "NORMAL" if name in well else "PNEUMONIA"
+        write(tmp_path / "train" / label / f"{name}.png", 100 + grey)
+    assert of(tmp_path)["splits"] == [
+        {"split": "train", "normal": 3, "pneumonia": 3, "bacterial": 2, "viral": 1, "patients": 4}
+    ]
+
+
 def test_it_says_of_which_films_it_speaks(data):
     value = of(data)
     everything = [*read_folder(data, "train"), *read_folder(data, "test")]

@@ -302,6 +302,20 @@ def test_what_is_kept_of_where_it_looks_can_be_read_again(looked):
     assert (heatmaps is None) == (found["deletion_auc"] is None)
 
 
+def test_the_gate_is_tried_on_each_film_with_its_own_colour(bundle, data):
+    class ByColour(Classifier):
+        def predict(self, xrays):
+            gates = [REFUSED if film.colourfulness > 0.08 else ACCEPTED for film in xrays]
+            return [Prediction(None, None, None, gate, "known") for gate in gates]
+
+    grey = smooth_film(90, 70)
+    tinted = encode(np.dstack([grey, grey[::-1], grey[:, ::-1]]), "PNG")
+    (data / "test" / "NORMAL" / "a-tinted.png").write_bytes(tinted)  # the first of the split
+    own, *made = evaluate._gate(ByColour(bundle), read_folder(data, "test"), "test")["groups"]
+    assert (own["num_images"], own["refused"]) == (11, 1)
+    assert {group["refused"] for group in made} == {0}  # grey, whatever they were made of
+
+
 def test_looking_without_keeping_gives_the_same(looked):
     _, (_, found), looks = looked
     assert looks.keys() == found.keys() == evaluate.UNKNOWN_LOOKS.keys()

@@ -73,6 +73,8 @@ def test_a_handful_of_films_does_not_tell_what_is_unlike_them():
     few = gate.fit(TRAINING[:16], LABELS[:16], VALIDATION[:8], turned=TURNED[:8])
     assert not few.distances(STRANGE).film.any()
     assert not few.distances(STRANGE).chest.any()
+    assert not few.tell
+    assert gate.judge(few, STRANGE[:1], TWO[None]) == [gate.untold()]
 
 
 def test_the_components_do_not_depend_on_which_product_they_come_from():

@@ -9,6 +9,7 @@ from model.__main__ import main
 from model.bundle import CARD, open_bundle, sha256_of
 from model.config import settings
 from model.errors import BundleError, DataError
+from model.nn import release
 from model.nn.release import recalibrate
 
 
@@ -30,6 +31,8 @@ def test_an_older_bundle_reads_again_with_calibration_and_fold_of_its_training(
     weights = sha256_of(older / "model.keras")
     with pytest.raises(BundleError, match="preprocessing"):
         open_bundle(older)
+    # as if it had been killed between gate and card: started again, it mends that
+    (older / "gate.npz").write_bytes(b"of another calibration")
 
     new = recalibrate(open_bundle(older, is_outdated=True), tiny_data)
 
@@ -41,6 +44,21 @@ def test_an_older_bundle_reads_again_with_calibration_and_fold_of_its_training(
     assert new.evaluations.keys() == {"validation", "changed"}
     assert new.evaluations["changed"].files == trained.evaluations["changed"].files
     assert new.training["curves"] == trained.training["curves"]
+
+
+def test_interrupted_it_leaves_the_bundle_as_it_was(tiny_bundle, tiny_data, tmp_path, monkeypatch):
+    folder = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+    others = tiny_data / "test" / "NORMAL"  # with these the gate becomes another
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(release, "_heat_floor", stop)  # all else is known by then
+    with pytest.raises(KeyboardInterrupt):
+        recalibrate(open_bundle(folder), tiny_data, others=others)
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
 def test_versions_of_the_same_weights_differ_when_their_thresholds_do(older, tiny_bundle):

@@ -30,11 +30,24 @@ def test_one_epochs_number_for_every_stage_of_sizes():
 
 
 @pytest.mark.parametrize(
-    "change", ["colour=red", "seed=many", "size_px=4", "epochs=-1", "size_px=", "epochs"]
-)
+    "change",
+    ["colour=red", "seed=many", "size_px=4", "epochs=-1", "size_px=", "epochs", "input_px=-3",
+     "input_px=4", "hidden=3", "background=-1", "average=1.5", "label_smoothing=nan", "dropout=1",
+     "learning_rate=0", "learning_rate=nan", "weight_decay=-1", "clip_norm=0", "attention=inf"],
+)  # fmt: skip
 def test_bad_settings_are_refused(change):
     with pytest.raises(ConfigError):
         recipe("default", [change])
+
+
+def test_only_vgg16_goes_on_at_another_size_and_has_imagenet_weights():
+    with pytest.raises(ConfigError, match="one size for cnn"):
+        recipe("default", ["network=cnn"])
+    with pytest.raises(ConfigError, match="one size for cnn"):
+        recipe("quick", ["network=cnn", "input_px=64"])
+    assert recipe("quick", ["network=cnn", "size_px=64"]).final_px == 64
+    with pytest.raises(ConfigError, match="no ImageNet weights"):
+        recipe("quick", ["network=cnn", "init=imagenet"])
 
 
 def test_unknown_preset_is_refused():
@@ -75,7 +88,6 @@ def test_the_network_of_the_paediatric_project_is_trained_as_it_was():
         ("optimizer=rmsprop", "rmsprop"),
         ("schedule=constant", "constant"),
         ("protocol=ungrouped", "ungrouped"),
-        ("network=cnn_150", "cnn_150"),
         ("init=champion", "champion"),
         ("budget_minutes=90", 90.0),
     ],

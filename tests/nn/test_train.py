@@ -9,7 +9,7 @@ import pytest
 from model import xray
 from model.__main__ import main
 from model.bundle import PARTS, open_bundle
-from model.nn import dataset
+from model.nn import batches, gate
 from model.nn.classifier import Classifier
 from model.nn.dataset import data_hash, divide, load_greys, read_folder
 from model.nn.lungs import Lungs
@@ -187,22 +187,6 @@ def test_a_fold_without_one_class_is_refused_before_hours_of_training(
     refused(capsys, tmp_path, data, "folds=4")
 
 
-def test_champion_is_what_is_served(monkeypatch, tmp_path):
-    from model.nn import train as module
-
-    opened = []
-
-    def note(folder, is_outdated):
-        opened.append(folder)
-        raise StopIteration
-
-    monkeypatch.setattr(module.champion, "served", lambda: tmp_path)
-    monkeypatch.setattr(module, "open_bundle", note)
-    with pytest.raises(StopIteration):
-        module._start(recipe("quick", ["init=champion"]))
-    assert opened == [tmp_path]
-
-
 # --- the networks of the comparison ---------------------------------------------------------------
 
 # recipe, side in pixels, side of its heatmap
@@ -237,6 +221,7 @@ def test_every_network_is_trained_and_served(name, size_px, heat_side, tiny_data
     logits = [prediction.logit for prediction in predictions]
     assert logits == pytest.approx(kept.logits, abs=2e-3)
     for prediction in predictions:
+        assert prediction.gate.reason == gate.UNTOLD
         assert 0 < prediction.probability < 1
         assert prediction.heatmap.shape == (heat_side, heat_side)
         assert 0 <= prediction.heatmap.min() <= prediction.heatmap.max() <= 1
@@ -264,8 +249,8 @@ def test_the_preset_lungs_trains_the_served_network_with_a_second_loss(
 ):
     hidden, behind = [], []
     monkeypatch.setattr(Lungs, "masks", right_halves)
-    monkeypatch.setattr(dataset, "hide_lungs", lambda *of: hidden.append(of[1]) or of[0])
-    monkeypatch.setattr(dataset, "change_background", lambda *of: behind.append(of[1]) or of[0])
+    monkeypatch.setattr(batches, "hide_lungs", lambda *of: hidden.append(of[1]) or of[0])
+    monkeypatch.setattr(batches, "change_background", lambda *of: behind.append(of[1]) or of[0])
     changes = ["size_px=32", "epochs=1,1", "folds=3", "batch_size=8", f"init={tiny_bundle}"]
     chosen = recipe("lungs", [*changes, "hidden=0.5", "learning_rate=1e-12"])
     assert chosen.attention > 0

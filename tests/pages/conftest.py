@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from model.people import accounts, audit
@@ -16,6 +17,18 @@ from tests.model.conftest import sqlite_home as sqlite_home
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def _run_as_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run of an AppTest goes through app.py, as in the server that app.py makes."""
+    begin = PagesManager.__init__
+
+    def served(manager: PagesManager, *args: Any, **settings: Any) -> None:
+        begin(manager, *args, **settings)
+        PagesManager.uses_pages_directory = False
+
+    monkeypatch.setattr(PagesManager, "__init__", served)
 
 
 @pytest.fixture

@@ -42,7 +42,8 @@ class Page:
         """All words, tables and Markdown, without their markup."""
         parts = [element.value for kind in ("markdown", "caption") for element in self.at.get(kind)]
         parts += self._html()
-        told = html.unescape(re.sub(r"<[^>]+>", " ", " ".join(parts)))
+        said = re.sub(r"<style>.*?</style>", " ", " ".join(parts), flags=re.DOTALL)
+        told = html.unescape(re.sub(r"<[^>]+>", " ", said))
         return " ".join(told.split())
 
     def table(self, caption: str) -> list[list[str]]:

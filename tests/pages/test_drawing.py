@@ -85,12 +85,31 @@ def test_the_scale_is_told_to_those_who_do_not_see_it() -> None:
     assert "Probability 0.31, threshold 0.8019" in svg.get("aria-label", "")
 
 
+@pytest.mark.parametrize(("probability", "told"), [(0.9961, "> 0.99"), (0.003, "< 0.01")])
+def test_the_scale_says_no_certainty(probability: float, told: str) -> None:
+    [svg] = of_class(scale(probability), "scale")
+    assert f"Probability {told}, threshold" in svg.get("aria-label", "")
+
+
 @pytest.mark.parametrize("label", ["pneumonia", "normal", "refer"])
 def test_each_verdict_has_a_sign_of_its_own(label: str) -> None:
     signs = {drawing.sign(name) for name in ("pneumonia", "normal", "refer")}
     assert len(signs) == 3
     assert 'aria-hidden="true"' in drawing.sign(label)  # the words beside it say it
     parse(drawing.sign(label))
+
+
+@pytest.mark.parametrize(
+    ("prevalence", "specificity", "says"),
+    [
+        (0.01, 0.99, "1 has pneumonia: 1 found, 0 missed. Of the others 1 is called back, 98"),
+        (0.02, 0.98, "2 have pneumonia: 2 found, 0 missed. Of the others 2 are called back, 96"),
+    ],
+)
+def test_one_child_is_one_child(prevalence: float, specificity: float, says: str) -> None:
+    numbers = natural_numbers(1.0, specificity, prevalence)
+    unknown = Estimate(0.5, 0.4, 0.6)
+    assert says in words(drawing.children(numbers, unknown, unknown))
 
 
 @pytest.mark.parametrize(

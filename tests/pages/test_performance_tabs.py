@@ -88,6 +88,7 @@ def test_the_gate_on_each_kind_of_image(full: Bundle) -> None:
     page, found = Page("Gate"), performance.gate(full)
     assert found is not None
     assert looks_said.gate(found)[0] in page.text
+    assert "widened after the official test split had been opened" in page.text
     rows = page.table("Refused: no probability")[1:]
     assert rows[0] == ["Test split", "read", "60", *map(rate, (
         found.groups[0].accepted, found.groups[0].unusual, found.groups[0].refused
@@ -106,6 +107,7 @@ def test_networks_leak_and_the_missing(full: Bundle) -> None:
     assert shown["CNN with augmentation"][3] == estimate(rows["cnn"].auroc)
     assert shown["VGG16, as served"][:3] == ["14.7", "64", "60"]
     assert "VGG16, frozen ImageNet features. The ImageNet weights could not be fetched" in page.text
+    assert "Where the intervals overlap no leak is shown" in " ".join(page.text.split())
     [leak] = page.table("Protocol 2")[1:]
     grouped, ungrouped = rows["cnn_150_grouped"].auroc, rows["cnn_150_ungrouped"].auroc
     assert leak[2:5] == [

@@ -136,7 +136,7 @@ def test_without_its_card_there_is_a_probability_and_no_decision(
     assert page.column("decision") == ["No decision"]
     assert page.column("probability") == pytest.approx([128 / 255])
     assert "no decision, as its thresholds are not here" in str(page.column("remark"))
-    assert "The films of 1 of them are not at hand" in page.text
+    assert "The film of 1 of them is not at hand" in page.text
     assert "worklist.read_again" not in [button.key for button in page.at.button]
     assert [u for u in page.at.file_uploader if "same ZIP as before" in u.label]
 

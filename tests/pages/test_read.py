@@ -169,3 +169,9 @@ def test_an_unexpected_exception_is_one_plain_sentence(
     page.sample("normal-2.jpg")
     assert page.errors == []
     assert page.verdict
+
+
+def test_films_whose_verdict_was_shown_are_known_to_blinded_reviews() -> None:
+    page = Read().sample("normal-1.jpg").sample("pneumonia-1.jpg")
+    page.choose(page.titles[-1])
+    assert page.at.session_state["film.seen"] == set(page.readings)

@@ -92,6 +92,10 @@ class Page:
     def asks(self, name: str) -> bool:
         return any((one.key or "").startswith(f"review.{name}.") for one in self.at.radio)
 
+    @property
+    def may_keep(self) -> bool:
+        return any((one.key or "").startswith("review.keep.") for one in self.at.checkbox)
+
     def store(self) -> "Page":
         [button] = [b for b in self.at.button if (b.key or "").startswith("review.store.")]
         button.click()
@@ -203,6 +207,7 @@ def test_in_blinded_mode_the_queue_says_nothing_of_the_model() -> None:
 def test_a_correction_is_a_new_record_that_names_the_old_one() -> None:
     page = Page(ANN, 1).answer(**FULL, comment="<b>left</b>").store()
     assert "&lt;b&gt;left&lt;/b&gt;" in page.text
+    assert not page.at.get("download_button")  # what readers said is exported on the Dashboard
     page.at.button(key="review.correct").click()
     page.run()
     assert page.field("label").value == "viral"
@@ -242,9 +247,9 @@ def test_when_the_store_fails_the_form_keeps_what_was_entered(
     assert [(one.label, one.comment) for one in stored()] == [("viral", "shadow")]
 
 
-def say(actor: Actor, label: str, seed: int, keep: bool = False) -> Review:
+def say(actor: Actor, label: str, seed: int, keep: bool = False, **changes: Any) -> Review:
     xray = film(seed)
-    new = review(label=label, image_sha256=xray.sha256)
+    new = review(label=label, image_sha256=xray.sha256, **changes)
     return reviews.add(actor, new, f"{actor.name} {seed}", xray if keep else None)
 
 
@@ -301,7 +306,8 @@ def _png(xray: Any) -> bytes:
 def test_what_a_worklist_has_read_is_in_the_queue_with_its_reasons() -> None:
     refused = {"probability": None, "logit": None, "gate_status": "refused"}
     threshold = services.bundle().operating_point().threshold
-    read = [reading("near", probability=threshold + 0.01), reading("refused", **refused)]
+    near = {"probability": threshold + 0.01, "model_version": services.bundle().model_version}
+    read = [reading("near", **near), reading("refused", **refused)]
     number = worklists.create(ANN, "list", ["a", "b"])
     worklists.save_readings(ANN, number, dict(enumerate(read)))
     options = Page(ANN).at.selectbox(key="review.chosen").options
@@ -317,9 +323,43 @@ def test_of_a_refused_image_no_verdict_is_asked(monkeypatch: pytest.MonkeyPatch)
     assert "It is a colour picture" in page.text
     assert not page.asks("verdict")
     assert not page.asks("heatmap")
+    assert not page.may_keep
     page.answer(label="unusable image", confidence="sure").store()
     [review] = stored()
     assert (review.gate_status, review.probability, review.verdict) == ("refused", None, "")
+
+
+def test_what_may_be_kept_is_a_film_and_tells_a_blinded_reader_nothing() -> None:
+    reading = services.Reading("1.png", film(1))
+    taken = FakeClassifier()._of(reading.xray)
+    refusal = Gate("refused", 2.0, "It is a colour picture.")
+    reading.prediction = replace(taken, gate=refusal, overruled=True)
+    page = Page()
+    page.at.session_state["read.readings"] = {reading.id: reading}
+    assert page.run().may_keep  # somebody has said, on record, that it is a film
+    assert not Page(ANN, 2, blinded=True).may_keep
+
+
+def test_a_kept_film_whose_file_was_refused_gets_no_verdict() -> None:
+    """The kept picture is without the colours for which the gate refuses a photograph."""
+    say(BOB, "normal", 1, keep=True, gate_status="refused")  # and overruled it
+    for blinded in (True, False):
+        page = Page(ANN, blinded=blinded)
+        assert page.film["film_id"] == film(1).sha256
+        assert "Pneumonia likely" not in page.text
+        assert case.SEEN not in page.text
+    assert review_services.REFUSED in page.text
+    assert not page.asks("verdict")
+    page.answer(label="unusable image", confidence="sure").store()
+    assert [one.gate_status for one in stored()] == ["refused", "refused"]
+
+
+def test_a_film_that_a_version_could_not_read_is_read_by_the_one_served_since() -> None:
+    reading = services.Reading("1.png", film(1), error="It is broken.", served="before")
+    page = Page()
+    page.at.session_state["read.readings"] = {reading.id: reading}
+    assert "It is broken." not in page.run().text
+    assert page.asks("verdict")
 
 
 def test_a_film_that_an_earlier_version_has_read_is_judged_at_its_own_threshold() -> None:
@@ -333,8 +373,14 @@ def test_a_film_that_an_earlier_version_has_read_is_judged_at_its_own_threshold(
     assert "Pneumonia unlikely" in page.run().text
     assert f"threshold {own.threshold:g}" in page.text
     page.answer(**FULL | {"verdict": "disagree"}).store()
-    [review] = stored()
-    assert (review.model_version, review.threshold) == ("vgg16-earlier", own.threshold)
+    [first] = stored()
+    assert (first.model_version, first.threshold) == ("vgg16-earlier", own.threshold)
+
+    say(ANN, "normal", 1)  # in another session, of what another version said of the film
+    page.run().at.button(key="review.correct").click()
+    page.run().answer(comment="typed").store()
+    *_, last = reviews.history(ANN, reading.id)
+    assert (last.corrects, last.model_version, last.comment) == (first.id, "vgg16-earlier", "typed")
 
 
 def test_a_clinician_sends_a_film_from_the_page_read() -> None:

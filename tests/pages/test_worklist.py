@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import time
 import zipfile
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from model import store
 from model.clinic import reviews, worklists
+from model.clinic.archive import Film
 from model.config import settings
 from model.people.access import Actor
 from model.prediction import Gate, Prediction
@@ -184,6 +186,13 @@ def test_cases_are_opened_one_after_the_other() -> None:
     assert page.slide(0.7).text.count("Pneumonia unlikely") >= 1
 
 
+def test_no_probability_is_called_a_certainty_and_one_film_is_one() -> None:
+    page = Page().read(("a.png", film(255)), ("b.png", film(1)), ("c.png", film(0)))
+    assert page.column("said") == ["> 0.99", "< 0.01", ""]
+    assert "3 films" in page.text
+    assert "1 film" in page.choose("gate", "refused").text.splitlines()
+
+
 def test_the_same_film_twice_is_said() -> None:
     page = Page().read(("a.png", film(100)), ("copy.png", film(100)))
     assert sorted(map(str, page.column("remark"))) == ["", "Same film as a.png."]
@@ -221,6 +230,26 @@ def test_after_a_restart_the_list_is_there_and_films_are_given_again() -> None:
     assert page.shown == said.image_sha256
 
 
+def test_another_film_by_the_name_is_refused_and_the_right_one_asked_for() -> None:
+    page = Page().read(("a.png", film(100)))
+    said = worklists.files(ANN, 1)[0].reading
+    other = {0: Film("a.png", lambda: film(150))}  # as when the file of a folder was replaced
+    worklist_services._reader().give(ANN, 1, other)
+    assert "another one by that name" in page.press("next").text
+    [again] = [u for u in page.at.file_uploader if "same ZIP as before" in u.label]
+    again.set_value([("a.png", film(100), "image/png")]).run()
+    assert said
+    assert page.shown == said.image_sha256
+    worklist_services._reader().give(ANN, 1, other)
+    worklist_services.go_on(ANN, 1, [0])
+    page.wait()
+    while worklist_services.progress(ANN, 1).state != "done":  # type: ignore[union-attr]
+        page.wait()
+    page.at.run()
+    assert "is not the film that was read under this name" in page.text
+    assert worklists.files(ANN, 1)[0].reading == said
+
+
 def test_a_folder_of_the_server_that_the_configuration_allows() -> None:
     page = Page()
     [folders] = [box for box in page.at.selectbox if box.label == "Or a folder of the server"]
@@ -231,6 +260,20 @@ def test_a_folder_of_the_server_that_the_configuration_allows() -> None:
     for folder in ("/", "..", "incoming/.."):
         with pytest.raises(worklist_services.InputError, match="configuration allows"):
             worklist_services.films(ANN, [], folder)
+
+
+def test_folders_with_the_same_last_name_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [tmp_path / name for name in ("east/films", "west/films", "west/other")]
+    for folder in given:
+        (folder / "monday").mkdir(parents=True)
+    monkeypatch.setenv("XRAY_FOLDERS", os.pathsep.join(map(str, given)))
+    settings.cache_clear()
+    names = {path: name for name, path in worklist_services.folders().items()}
+    assert [names[folder] for folder in given] == ["east/films", "west/films", "other"]
+    assert names[given[1] / "monday"] == "west/films/monday"
+    assert len(names) == 6
 
 
 def test_a_list_is_deleted() -> None:

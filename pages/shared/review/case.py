@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from html import escape
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -44,12 +44,11 @@ def draw(actor: Actor, case: Case, then: Callable[[], None]) -> None:
     reading = films.find(actor, case.image)
     if reading is None:
         return
-    _note_if_seen(reading)
-    opened = _opened(case)
     known = films.read(reading)
+    opened = _opened(actor, case, reading)
     mine = opened["mine"]
     wants_blind = st.session_state.get("review.blinded", False) and mine is None
-    blinded = wants_blind and case.image not in _seen()
+    blinded = wants_blind and case.image not in film.seen()
     left, right = st.columns([5, 3], gap="medium")
     with left:
         drawn = film.show(
@@ -75,33 +74,17 @@ def draw(actor: Actor, case: Case, then: Callable[[], None]) -> None:
             else:
                 if wants_blind:
                     st.caption(f":material/visibility: {_(SEEN)}")
-                _seen().add(case.image)
                 _verdict(reading.prediction, threshold)
             _answer(actor, case, reading, opened, blinded, threshold, then)
             if not blinded:
                 reports.offer(reading, "review", threshold, 0.0)
 
 
-def _seen() -> set[str]:
-    """Films whose verdict this reader has seen in this session."""
-    return st.session_state.setdefault("review.seen", set())
-
-
-def _note_if_seen(reading: Reading) -> None:
-    """The pages Read and Worklist show a verdict as soon as there is one."""
-    state = st.session_state
-    first_here: set[str] = state.setdefault("review.first_here", set())
-    was_read = reading.prediction is not None and reading.id not in first_here
-    if was_read or state.get("read.shown") == reading.id:
-        _seen().add(reading.id)
-    first_here.add(reading.id)
-
-
-def _opened(case: Case) -> dict[str, Any]:
+def _opened(actor: Actor, case: Case, reading: Reading) -> dict[str, Any]:
     """What is kept of the case while it is open. `key` names its form and its drawing."""
-    mine = case.mine
-    if mine and mine.model_version != services.bundle().model_version:
-        mine = None  # another version, another review
+    # Another version, another review; this film may have been read by one that was served earlier.
+    by = reading.prediction or services.bundle()
+    mine = review_services.mine(actor, case, by.model_version)
     opened = st.session_state.get("review.open", {})
     if opened.get("image") != case.image or opened["mine"] != mine:
         regions = review_services.as_drawn(mine.regions) if mine else []
@@ -142,7 +125,7 @@ def _answer(
         _show_readers(actor, case.image)
         if st.button(_(CORRECT), icon=":material/edit:", key="review.correct"):
             opened["asks"] = True
-            st.rerun()
+            _run_again()
         return
     assert reading.prediction
     mine: Review | None = opened["mine"]
@@ -164,6 +147,12 @@ def _answer(
         then()
     shown = st.session_state["review.shown"]
     st.session_state["review.stored"] = (_(words, label=_(stored.label)), shown)
+    _run_again()
+
+
+def _run_again() -> NoReturn:
+    """At once; keys.js waits for it, as until then the form that goes away is still there."""
+    drawing.show('<i class="review-again"></i>')
     st.rerun()
 
 
@@ -171,8 +160,7 @@ def _show_readers(actor: Actor, image: str) -> None:
     """Only for who has reviewed the film: a second reader judges without the first."""
     said = review_services.readers(actor, image)
     corrected = {review.corrects for review in said}
-    tables.show(
-        "readers",
+    tables.draw(
         _(SAID),
         [
             {

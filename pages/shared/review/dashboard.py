@@ -12,7 +12,7 @@ from model.clinic.agreement import MODEL, Pair, Summary
 from model.language import N_, _
 from model.people.access import Actor, may
 from model.phrases import translated
-from pages.shared import downloads, review_services
+from pages.shared import auth, downloads, review_services
 from pages.shared.trust import tables
 
 NOTHING = N_("Nobody has reviewed a film yet.")
@@ -26,6 +26,15 @@ BINS = 20
 DRIFT = N_(
     "The two distributions are compared by the two-sample Kolmogorov-Smirnov test: their largest "
     "distance is {distance:.2f}. It warns at p < .001 and a distance of more than .1."
+)
+REVIEWED = {  # by whether there are several reviews, and several films
+    (False, False): N_("**{reviews} review of {films} film.**"),
+    (True, False): N_("**{reviews} reviews of {films} film.**"),
+    (True, True): N_("**{reviews} reviews of {films} films.**"),
+}
+TOO_FEW_ONE = N_(
+    "{n} film was read by this model version here; 50 are needed before their probabilities are "
+    "compared with those of the validation."
 )
 TOO_FEW = N_(
     "{n} films were read by this model version here; 50 are needed before their probabilities are "
@@ -42,7 +51,8 @@ def draw(actor: Actor) -> None:
     found = review_services.summary(actor)
     if found.num_reviews:
         counts = {"reviews": found.num_reviews, "films": found.num_images}
-        st.markdown(_("**{reviews} reviews of {films} films.**", **counts))
+        several = found.num_reviews > 1, found.num_images > 1
+        st.markdown(_(REVIEWED[several], **counts))
         st.subheader(_("Agreement"))
         st.caption(_(KAPPA))
         _pairs("agreement-readers", _("Between readers"), found.readers)
@@ -55,7 +65,7 @@ def draw(actor: Actor) -> None:
     else:
         st.info(_(NOTHING), icon=":material/rate_review:")
     _probabilities(actor)
-    _exports(actor)
+    _exports()
 
 
 def _pairs(name: str, caption: str, pairs: tuple[Pair, ...]) -> None:
@@ -106,11 +116,12 @@ def _probabilities(actor: Actor) -> None:
     elif review_services.is_known(drift.distance):
         st.caption(_(NO_DRIFT, how=_(DRIFT, distance=drift.distance)))
     else:
-        st.caption(_(TOO_FEW, n=drift.num_now))
+        st.caption(_(TOO_FEW_ONE if drift.num_now == 1 else TOO_FEW, n=drift.num_now))
     if len(found.now):
         edges = np.linspace(0, 1, BINS + 1)
+        now = N_("now, {n} film") if len(found.now) == 1 else N_("now, {n} films")
         lines: dict[str, Any] = {
-            _("now, {n} films", n=len(found.now)): np.histogram(found.now, edges)[0],
+            _(now, n=len(found.now)): np.histogram(found.now, edges)[0],
             translated(found.description): np.histogram(found.validation, edges)[0],
         }
         charts = importlib.import_module("pages.shared.trust.charts")  # Altair takes .4 s
@@ -122,7 +133,8 @@ def _probabilities(actor: Actor) -> None:
 
 
 @st.fragment
-def _exports(actor: Actor) -> None:
+def _exports() -> None:
+    actor = auth.require("clinician")
     st.subheader(_("Export"))
     with st.container(horizontal=True):
         for kind, title, mime in (

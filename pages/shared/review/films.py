@@ -67,6 +67,7 @@ def _ask(image: str) -> Reading | None:
 
 def read(reading: Reading) -> bool:
     """Fills in the prediction; False while the classifier loads, or when it could not read it."""
+    services.take_up(reading)
     if services.classifier_ready():
         services.predict(reading)
     return reading.prediction is not None

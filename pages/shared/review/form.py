@@ -44,6 +44,12 @@ class Asked:
         heat = self.prediction.heatmap
         return self.has_verdict and heat is not None and bool(heat.any())
 
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether the image may go to retraining; of what the gate says nothing is told before."""
+        is_film = self.prediction.gate.status != "refused" or self.prediction.overruled
+        return not self.blinded and is_film
+
 
 def draw(asked: Asked) -> Said | None:
     """The form; what was entered once the reader stores it. Its regions come from the viewer."""
@@ -67,9 +73,7 @@ def draw(asked: Asked) -> Said | None:
                 placeholder=_(COMMENT_HINT),
                 key=f"review.comment.{asked.key}",
             )
-        with st.container(key="review-keep"):
-            keep = st.checkbox(f"{_(KEEP)} `X`", key=f"review.keep.{asked.key}")
-        st.caption(_(KEPT))
+        keep = asked.may_be_kept and _ask_to_keep(asked)
         pressed = st.form_submit_button(
             _(STORE_BLINDED if asked.blinded else STORE),
             key=f"review.store.{asked.key}",
@@ -87,6 +91,13 @@ def draw(asked: Asked) -> Said | None:
         return None
     answers: dict[str, Any] = {"verdict": "", "heatmap": "no opinion", **chosen}
     return Said(**answers, regions=(), comment=comment, keep=keep)
+
+
+def _ask_to_keep(asked: Asked) -> bool:
+    with st.container(key="review-keep"):
+        keep = st.checkbox(f"{_(KEEP)} `X`", key=f"review.keep.{asked.key}")
+    st.caption(_(KEPT))
+    return keep
 
 
 def _titles(asked: Asked) -> list[str]:

@@ -69,8 +69,8 @@ _WORST = N_(
     "{found} {found_interval} and clears {cleared} {cleared_interval}."
 )
 _ON_TEST = N_(
-    "Measured on the {xrays}, {n:,} of them with pneumonia, on which nothing was chosen. Version "
-    "{version}. In parentheses: 95 % interval, count."
+    "Measured on the {xrays}, {n:,} of them with pneumonia, on which nothing was chosen that "
+    "changes these figures. Version {version}. In parentheses: 95 % interval, count."
 )
 _ON_OTHERS = N_(
     "Measured on the {xrays}, {n:,} of them with pneumonia. Version {version}. In parentheses: "

@@ -24,7 +24,9 @@ def draw() -> None:
         st.info(why_missing(bundle, GATE), icon=":material/info:")
         return
     source = _("Measured on the {xrays}.", xrays=translated(found.description))
-    answer.show(looks_said.gate(found), f"{source} {looks_said.wanted('gate')}")
+    answer.show(
+        looks_said.gate(found), f"{source} {looks_said.wanted('gate')} {_(looks_said.WIDENED)}"
+    )
     tables.show(
         "gate",
         _(CAPTION),

@@ -12,7 +12,9 @@ LEAK = N_(
     """
 Protocol 2 takes all X-rays together and holds a tenth back for the test. **Grouped** keeps the
 X-rays of a child on one side. **Ungrouped** does not, as most published figures do: the network is
-then tested on children whom it has seen, and the difference is the size of that leak.
+then tested on children whom it has seen. The difference holds that leak, and chance as well: the
+X-rays held back are not the same, and each network was trained once. Where the intervals overlap no
+leak is shown, nor excluded.
 """
 )
 
@@ -117,10 +119,10 @@ def _pair(title: str, grouped: Row, ungrouped: Row) -> tables.Record:
         N_("X-rays, grouped"): grouped.n,
         N_("AUROC, grouped"): grouped.auroc,
         N_("AUROC, ungrouped"): ungrouped.auroc,
-        N_("AUROC, leak"): f"{ungrouped.auroc.value - grouped.auroc.value:+.3f}",
+        N_("AUROC, difference"): f"{ungrouped.auroc.value - grouped.auroc.value:+.3f}",
         N_("Accuracy, grouped"): grouped.accuracy,
         N_("Accuracy, ungrouped"): ungrouped.accuracy,
-        N_("Accuracy, leak"): f"{points:+.1f} points",
+        N_("Accuracy, difference"): f"{points:+.1f} points",
     }
 
 

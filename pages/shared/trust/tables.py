@@ -7,6 +7,7 @@ English, as the CSV is; those on the page are translated when they are shown.
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -35,20 +36,10 @@ UNKNOWN = N_("unknown")
 
 
 def show(name: str, caption: str, records: Sequence[Record]) -> None:
-    """The table, and a button that downloads it as `NAME.csv`.
-
-    caption: in the reader's language.
-    """
+    """The table, and a button that downloads it as `NAME.csv`; see `draw`."""
+    draw(caption, records)
     if not records:
         return
-    head = "".join(f'<th scope="col">{escape(translated(column))}</th>' for column in records[0])
-    body = "".join(f"<tr>{_row(list(record.values()))}</tr>" for record in records)
-    # The caption stays outside of what scrolls, so that a phone shows all of it.
-    st.html(
-        f'<figure class="figures"><figcaption>{escape(caption)}</figcaption>'
-        f'<div tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
-    )
     st.download_button(
         "CSV",
         data=lambda: as_csv(records),
@@ -61,6 +52,23 @@ def show(name: str, caption: str, records: Sequence[Record]) -> None:
         help=_(
             "{caption}, as CSV with intervals and counts in columns of their own", caption=caption
         ),
+    )
+
+
+def draw(caption: str, records: Sequence[Record]) -> None:
+    """The table; nothing where there is no record.
+
+    caption: in the reader's language.
+    """
+    if not records:
+        return
+    head = "".join(f'<th scope="col">{escape(translated(column))}</th>' for column in records[0])
+    body = "".join(f"<tr>{_row(list(record.values()))}</tr>" for record in records)
+    # The caption stays outside of what scrolls, so that a phone shows all of it.
+    st.html(
+        f'<figure class="figures"><figcaption>{escape(caption)}</figcaption>'
+        f'<div tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
     )
 
 
@@ -127,12 +135,19 @@ def _flat(record: Record) -> dict[str, str | int | float | None]:
     flat: dict[str, str | int | float | None] = {}
     for name, cell in record.items():
         if not isinstance(cell, Estimate):
-            flat[name] = cell
+            flat[name] = _harmless(cell)
             continue
         flat |= {name: cell.value, f"{name} low": cell.low, f"{name} high": cell.high}
         if isinstance(cell, Rate):
             flat |= {f"{name} count": cell.numerator, f"{name} of": cell.denominator}
     return flat
+
+
+def _harmless(cell: str | int | float | None) -> str | int | float | None:
+    """A text that a spreadsheet would calculate gets an apostrophe, a number with a sign none."""
+    from model.clinic.reviews import harmless  # its store is nothing for the figures' first paint
+
+    return cell if re.fullmatch(r"-[\d.]+", str(cell)) else harmless(cell)
 
 
 def confusion(counts: Confusion) -> list[Record]:

@@ -787,6 +787,8 @@ async function show(view, bytes, call) {
     delivered: header.window, auto: header.auto,
     lung: [low, low + 0.6 * film.range], bone: [low + 0.4 * film.range, high],
   };
+  // A mark that was begun on the film before ends with it.
+  if (view.header?.film_id !== header.film_id || view.header.drawing !== header.drawing) view.path = null;
   Object.assign(view, { header, colormaps, film, heats: opened, state: recall(header) });
   showFilmFacts(view);
   view.el.message.textContent = "";
@@ -795,8 +797,12 @@ async function show(view, bytes, call) {
 
 function recall({ key, film_id: filmId, drawing, regions }) {
   const state = memory.get(key) ?? { ...OF_THE_FILM, ...OF_THE_READER };
-  if (state.filmId !== filmId) Object.assign(state, OF_THE_FILM, { filmId });
-  if (state.drawing !== drawing) Object.assign(state, { drawing, regions, before: [], tool: "" });
+  const isOther = state.filmId !== filmId;
+  if (isOther) Object.assign(state, OF_THE_FILM, { filmId });
+  // Marks are those of one film; where none are drawn, they are what the page says now.
+  if (isOther || !drawing || state.drawing !== drawing) {
+    Object.assign(state, { drawing, regions, before: [], tool: "" });
+  }
   memory.set(key, state);
   return state;
 }

@@ -42,6 +42,8 @@ def draw(actor: Actor, number: int, rows: list[Row], thresholds: Thresholds) -> 
         reading = _reading(actor, number, row)
     except PneumoscopeError as error:
         st.error(plain(str(error)), icon=":material/broken_image:")
+        if row.image:  # it was readable once
+            intake.give(actor, number, "case")
         return
     if reading is None:
         st.info(_(GONE), icon=":material/image_not_supported:")
@@ -75,7 +77,8 @@ def _steps(positions: list[int], at: int | None) -> None:
         on_click=lambda: _open(positions[0 if at is None else at + 1]),
     )
     if at is None:
-        place.caption(_("{n} films", n=len(positions)))
+        words = N_("{n} film") if len(positions) == 1 else N_("{n} films")
+        place.caption(_(words, n=len(positions)))
     else:
         place.caption(_("{n} of {total}", n=at + 1, total=len(positions)))
 

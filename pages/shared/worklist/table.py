@@ -10,7 +10,8 @@ import streamlit as st
 from model.language import N_, _
 from model.people.access import Actor
 from model.phrases import translated
-from pages.shared import downloads, worklist_services
+from model.prediction import probability_text
+from pages.shared import auth, downloads, worklist_services
 from pages.shared.drawing import plain
 from pages.shared.operating_points import Thresholds
 from pages.shared.worklist import intake
@@ -22,6 +23,17 @@ EARLIER = N_(
     "**Read by a version that was served earlier: {n} of {total}** ({versions}). Each is decided "
     "at that version's own threshold of the chosen name, the default one for a number that was set "
     "by hand, and not at all where its thresholds are not here, until it is read again."
+)
+ANOTHER = N_(
+    "{file} is not the film that was read under this name, so it was not read in its place. Give "
+    "that film again, or make a new worklist."
+)
+OTHERS = N_(
+    "{n} files, such as {file}, are not the films that were read under their names, so they were "
+    "not read in their place. Give those films again, or make a new worklist."
+)
+NOT_KEPT_ONE = N_(
+    "The film of {n} of them is not at hand any more: give it again, then it can be read."
 )
 NOT_KEPT = N_(
     "The films of {n} of them are not at hand any more: give them again, then they can be read."
@@ -36,15 +48,20 @@ def draw(actor: Actor, number: int, thresholds: Thresholds) -> list[Row]:
     found = worklist_services.progress(actor, number)
     active = found is not None and found.state in ACTIVE
     every = _EVERY_SECONDS if active else None
-    st.fragment(_progress, run_every=every)(actor, number)
+    if found and found.others:
+        words = ANOTHER if len(found.others) == 1 else OTHERS
+        told = _(words, n=len(found.others), file=found.others[0])
+        st.error(plain(told), icon=":material/error:")
+    st.fragment(_progress, run_every=every)(number)
     _missing(actor, number, active)
     wanted = _filters()
-    st.fragment(_table, run_every=every)(actor, number, thresholds, wanted, active)
-    _exports(actor, number, thresholds)
+    st.fragment(_table, run_every=every)(number, thresholds, wanted, active)
+    _exports(number, thresholds)
     return st.session_state.get("worklist.rows", [])
 
 
-def _progress(actor: Actor, number: int) -> None:
+def _progress(number: int) -> None:
+    actor = auth.require("clinician")
     found = worklist_services.progress(actor, number)
     if found is None or found.state == "done":
         if st.session_state.pop("worklist.active", False):
@@ -63,7 +80,7 @@ def _progress(actor: Actor, number: int) -> None:
         why = plain(translated(found.problem))
         bar.error(_("The reading has stopped. {why}", why=why), icon=":material/error:")
     elif found.num_files:
-        words = _("Cancelled after {n} of {total} films", n=found.num_done, total=found.num_files)
+        words = _("Cancelled. Films read: {n} of {total}", n=found.num_done, total=found.num_files)
         bar.progress(share, words)
     if found.num_done < found.num_files and button.button(_("Go on"), key="worklist.go_on"):
         worklist_services.go_on(actor, number)
@@ -77,12 +94,12 @@ def _words(found: Any) -> str:
         return _("Waiting: another list is being read")
     numbers: dict[str, int] = {"n": found.num_done, "total": found.num_files}
     if found.seconds_left is None:
-        return _("{n} of {total} films, the reading begins", **numbers)
+        return _("Films: {n} of {total}, the reading begins", **numbers)
     minutes, seconds = divmod(round(found.seconds_left), 60)
     numbers |= {"minutes": minutes, "seconds": seconds}
     if minutes:
-        return _("{n} of {total} films, {minutes} min {seconds} s left", **numbers)
-    return _("{n} of {total} films, {seconds} s left", **numbers)
+        return _("Films: {n} of {total}, {minutes} min {seconds} s left", **numbers)
+    return _("Films: {n} of {total}, {seconds} s left", **numbers)
 
 
 def _missing(actor: Actor, number: int, active: bool) -> None:
@@ -109,10 +126,8 @@ def _filters() -> dict[str, str]:
     }
 
 
-def _table(
-    actor: Actor, number: int, thresholds: Thresholds, filters: dict[str, str], active: bool
-) -> None:
-    state = st.session_state
+def _table(number: int, thresholds: Thresholds, filters: dict[str, str], active: bool) -> None:
+    actor, state = auth.require("clinician"), st.session_state
     if thresholds.is_over:
         st.rerun()  # the slider too is another version's now
     found = worklist_services.rows(actor, number, thresholds)
@@ -158,8 +173,8 @@ def _earlier(actor: Actor, number: int, rows: Sequence[Row], num_files: int, ser
     ):
         worklist_services.go_on(actor, number, there)
         st.rerun()
-    if len(there) < len(rows):
-        st.caption(_(NOT_KEPT, n=len(rows) - len(there)))
+    if num_missing := len(rows) - len(there):
+        st.caption(_(NOT_KEPT_ONE if num_missing == 1 else NOT_KEPT, n=num_missing))
         with st.expander(_("Give the films again")):
             intake.give(actor, number, "earlier")
 
@@ -184,11 +199,13 @@ def _select() -> None:
 
 def _frame(rows: Sequence[Row], thumbnails: dict[int, str], mixed: bool) -> pd.DataFrame:
     """mixed: of several versions, each of which is named then."""
+    probabilities = [row.probability for row in rows]
     versions = {"version": [row.model_version for row in rows]} if mixed else {}
     return pd.DataFrame(
         {
             "film": [thumbnails.get(row.position) for row in rows],
-            "probability": [row.probability for row in rows],
+            "probability": probabilities,
+            "said": ["" if p is None else probability_text(p) for p in probabilities],
             "decision": [_(DECISIONS[row.decision]) for row in rows],
             **versions,
             "gate": [_(row.gate) for row in rows],
@@ -203,9 +220,11 @@ def _columns() -> dict[str, Any]:
     config = st.column_config
     return {
         "film": config.ImageColumn(_("Film"), width=88),
+        # The bar alone: its own number would be rounded to a certainty, see `probability_text`.
         "probability": config.ProgressColumn(
-            _("Probability"), min_value=0.0, max_value=1.0, format="%.2f", width=110
+            _("Probability"), min_value=0.0, max_value=1.0, format=" ", width=80
         ),
+        "said": config.TextColumn(_("Value"), width=70),
         "decision": config.TextColumn(_("Decision"), width=140),
         "version": config.TextColumn(_("Version"), width=170),
         "gate": config.TextColumn(_("Gate"), width=80),
@@ -216,7 +235,8 @@ def _columns() -> dict[str, Any]:
 
 
 @st.fragment
-def _exports(actor: Actor, number: int, thresholds: Thresholds) -> None:
+def _exports(number: int, thresholds: Thresholds) -> None:
+    actor = auth.require("clinician")
     with st.container(horizontal=True, gap="small"):
         for kind, mime in (("csv", "text/csv"), ("json", "application/json")):
             downloads.button(

@@ -91,6 +91,13 @@ def test_a_summary_counts_each_readers_last_word(database: str):
     assert month == reviews.latest(ANN)[0].time[:7]
 
 
+def test_what_the_model_was_made_to_say_of_a_refused_film_is_no_agreement(sqlite_home: Path):
+    for image, gate in (("a", "accepted"), ("b", "unusual"), ("c", "refused")):
+        reviews.add(ANN, review(image, "viral", gate_status=gate), image)
+    (pair,) = agreement.summary(ANN).with_model
+    assert pair.num_images == 2
+
+
 def test_a_reader_who_never_varied_is_named(sqlite_home: Path):
     for actor, labels in ((ANN, ("normal", "viral")), (BOB, ("viral", "viral"))):
         for image, label in zip("ab", labels, strict=True):

@@ -59,7 +59,14 @@ def test_nested_folders_and_single_files_in_the_order_given():
     films = archive.from_uploads([("x.dcm", b"0"), ("films.zip", data), ("y.jpg", b"3")])
     assert [film.name for film in films] == ["x.dcm", "b/deep/er/one.png", "a.png", "y.jpg"]
     assert [film.read() for film in films] == [b"0", b"1", b"2", b"3"]
-    assert sum(film.num_bytes for film in films) == len(data) + 2
+    assert archive.num_bytes(films) == len(data) + 2
+
+
+def test_an_archive_is_in_memory_whole_whichever_of_its_films_are_kept():
+    data = packed(*((f"{n}.png", os.urandom(1000)) for n in range(3)))
+    first, *others = unpacked(data)
+    assert archive.num_bytes([first]) == archive.num_bytes(others) == len(data) > 3000
+    assert archive.num_bytes([*others, *unpacked(bytes(bytearray(data)))]) == 2 * len(data)
 
 
 def test_what_file_managers_leave_is_no_film():
@@ -68,6 +75,11 @@ def test_what_file_managers_leave_is_no_film():
         ("a/Thumbs.db", b"-"), ("a/x.png", b"1"),
     )  # fmt: skip
     assert [film.name for film in unpacked(data)] == ["a/x.png"]
+
+
+def test_a_member_without_a_name_is_no_film():
+    data = packed(("none", PLAIN), ("a.png", PLAIN)).replace(b"none", b"\0one")  # ends there
+    assert [film.name for film in unpacked(data)] == ["a.png"]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -28,7 +28,7 @@ def png(seed: int) -> bytes:
 def films(num: int, **changes: Callable[[], bytes]) -> dict[int, Film]:
     """`num` films; changes: what reading the film `f3` gives instead."""
     reads = {n: changes.get(f"f{n}", lambda n=n: png(n)) for n in range(num)}
-    return {n: Film(f"{n}.png", read, 1000) for n, read in reads.items()}
+    return {n: Film(f"{n}.png", read, bytes(1000)) for n, read in reads.items()}
 
 
 class Fake:
@@ -182,6 +182,26 @@ def test_after_a_restart_what_was_read_is_there_and_the_rest_is_given_again(
     assert ended(again, other) == "done"
     assert states(other) == ["read"] * 20
     assert again.progress(ANN, other).num_files == 19
+
+
+def test_another_film_by_the_name_is_not_read_again_in_its_place(reader: BatchReader):
+    number = begun(reader, films(4))
+    assert ended(reader, number) == "done"
+    before = [file.reading for file in worklists.files(ANN, number)]
+    again = BatchReader(Fake("v2"))  # after a restart, with another version
+    again.give(ANN, number, films(4, f1=lambda: png(9), f2=lambda: b"%PDF-1.4"))
+    again.start(ANN, number, range(4))
+    assert ended(again, number) == "done"
+    said = [file.reading for file in worklists.files(ANN, number)]
+    assert [one.model_version for one in said] == ["v2", "v1", "v1", "v2"]
+    assert said[1:3] == before[1:3]
+    assert again.progress(ANN, number).others == ("1.png", "2.png")
+    assert again.held(ANN, number) == {0, 3}  # the two have to be given again
+    again.give(ANN, number, {1: films(4)[1]})
+    again.start(ANN, number, [1])
+    assert ended(again, number) == "done"
+    assert worklists.files(ANN, number)[1].reading.model_version == "v2"
+    assert again.progress(ANN, number).others == ()
 
 
 def test_promoted_meanwhile_a_batch_ends_with_the_version_that_began_it(

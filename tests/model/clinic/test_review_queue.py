@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from model.clinic import review_queue, reviews, worklists
-from model.clinic.review_queue import CONTROL, MODEL, READERS, REFUSED, UNCERTAIN, UNFINISHED
+from model.clinic.review_queue import (
+    CONTROL,
+    MODEL,
+    READERS,
+    REFUSED,
+    UNCERTAIN,
+    UNFINISHED,
+    Case,
+)
 from model.errors import AccessError, ConfigError
 from model.people.access import VISITOR, Actor
 from tests.model.review_cases import ANN, BOB, CAT, reading, review, sha256
@@ -13,15 +21,20 @@ from tests.model.review_cases import ANN, BOB, CAT, reading, review, sha256
 DAN = Actor("dan", "clinician")
 
 
-def reasons(actor: Actor, **options: float) -> dict[str, tuple[str, ...]]:
+def reasons(actor: Actor, threshold: float = 0.4, band: float = 0.05) -> dict[str, tuple[str, ...]]:
     """By the tests' own names of the images; control cases apart."""
     names = {sha256(name): name for name in "abcdefgh"}
-    cases = review_queue.queue(actor, **{"threshold": 0.4, **options})
+    cases = queue(actor, threshold, band)
     found = {
         names.get(case.image_sha256, "?"): tuple(r for r in case.reasons if r != CONTROL)
         for case in cases
     }
     return {name: why for name, why in found.items() if why}
+
+
+def queue(actor: Actor, threshold: float = 0.4, band: float = 0.05) -> list[Case]:
+    """Of a server that has never served another version than v1."""
+    return review_queue.queue(actor, {"v1": threshold}.get, band, "v1")
 
 
 def say(actor: Actor, label: str, image: str = "a", **changes) -> None:
@@ -41,6 +54,30 @@ def test_what_was_read_and_needs_a_person(database: str):
     assert next(iter(reasons(ANN))) == "b"  # refused before uncertain
     assert reasons(ANN, threshold=0.1) == {"b": (REFUSED,), "e": (UNCERTAIN,)}
     assert reasons(ANN, band=0.0) == {"b": (REFUSED,)}
+
+
+def test_each_reading_is_held_against_the_threshold_of_its_own_version(database: str):
+    read(a={"probability": 0.21}, b={"probability": 0.41})
+    read(b={"model_version": "v2", "probability": 0.9}, c={"model_version": "v2"})  # .7
+    found = {}
+    for served in ("v1", "v2"):
+        cases = review_queue.queue(ANN, {"v1": 0.2, "v2": 0.7}.get, 0.05, served)
+        found[served] = {c.image_sha256: c for c in cases if c.reasons[0] == UNCERTAIN}
+    assert found["v1"].keys() == {sha256("a"), sha256("c")}  # b: .41 by v1, far from its .2
+    assert found["v2"].keys() == {sha256("a"), sha256("c")}
+    assert found["v2"][sha256("a")].model_version == "v1"
+    # v1's card is not here any more: what it said is near nothing.
+    cases = review_queue.queue(ANN, {"v2": 0.2}.get, 0.05, "v2")
+    assert [case.reasons for case in cases if UNCERTAIN in case.reasons] == []
+
+
+def test_after_a_rollback_what_the_served_version_said_counts(database: str):
+    read(a={"probability": 0.41})
+    read(a={"model_version": "v2", "probability": 0.9})
+    thresholds = {"v1": 0.4, "v2": 0.7}.get
+    assert review_queue.queue(ANN, thresholds, 0.05, "v2") == []
+    (case,) = review_queue.queue(ANN, thresholds, 0.05, "v1")
+    assert (case.reasons, case.probability, case.model_version) == ((UNCERTAIN,), 0.41, "v1")
 
 
 def test_a_reader_who_disagrees_with_the_model_calls_for_a_second(database: str):
@@ -95,22 +132,23 @@ def test_a_blinded_label_without_its_verdict_comes_back_to_its_reader_first(data
 def test_control_cases_are_one_in_twenty_and_stay_drawn(sqlite_home: Path):
     names = [f"film {n}" for n in range(1000)]
     read(**{name: {} for name in names})
-    drawn = [case.image_sha256 for case in review_queue.queue(ANN, 0.4)]
+    drawn = [case.image_sha256 for case in queue(ANN)]
     assert 30 <= len(drawn) <= 70
-    assert all(case.reasons == (CONTROL,) for case in review_queue.queue(BOB, 0.4))
+    assert all(case.reasons == (CONTROL,) for case in queue(BOB))
     say(BOB, "viral", names[0])
-    again = [case.image_sha256 for case in review_queue.queue(ANN, 0.4)]
+    again = [case.image_sha256 for case in queue(ANN)]
     assert again == [image for image in drawn if image != sha256(names[0])]
 
 
 def test_a_case_says_what_the_model_said_and_which(database: str):
     say(ANN, "normal")
-    cases = {case.image_sha256: case for case in review_queue.queue(BOB, 0.4)}
+    cases = {case.image_sha256: case for case in queue(BOB)}
     assert (cases[sha256("a")].probability, cases[sha256("a")].model_version) == (0.9, "v1")
 
 
 def test_bad_input_is_refused(sqlite_home: Path):
     with pytest.raises(AccessError):
-        review_queue.queue(VISITOR, 0.4)
+        queue(VISITOR)
+    read(a={})
     with pytest.raises(ConfigError, match="threshold"):
-        review_queue.queue(ANN, float("nan"))
+        queue(ANN, float("nan"))

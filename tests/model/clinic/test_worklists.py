@@ -47,6 +47,18 @@ def test_the_last_reading_of_an_image_counts(database: str):
     assert [one.model_version for one in worklists.latest_readings(ANN)] == ["v2"]
 
 
+def test_after_a_rollback_the_reading_of_the_served_version_counts(database: str):
+    number = worklists.create(ANN, "Monday", ["a.png", "b.png"])
+    newer = reading(model_version="v2", probability=0.1)
+    for said in (reading(), newer, reading()):  # v1, promoted v2, taken back to v1
+        worklists.save_readings(ANN, number, {0: said})
+    worklists.save_readings(ANN, number, {1: reading("b", model_version="v2")})
+    served = {one.image_sha256: one for one in worklists.latest_readings(ANN, "v1")}
+    assert [one.model_version for one in served.values()] == ["v1", "v2"]
+    assert served[reading().image_sha256].probability == 0.7
+    assert [one.model_version for one in worklists.latest_readings(ANN, "v2")] == ["v2", "v2"]
+
+
 def test_a_list_is_its_owners_alone(database: str):
     number = worklists.create(ANN, "Monday", ["Jane Doe.png"])
     assert worklists.lists(BOB) == worklists.lists(ADMIN) == []

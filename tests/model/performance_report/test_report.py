@@ -151,7 +151,8 @@ def test_where_it_looks_is_that_of_the_page(report, text, bundle):
     assert [int(row["refused_numerator"]) for row in got] == [
         group.refused.numerator for group in gate.groups
     ]
-    for said in (looks_said.lungs(lungs), looks_said.heatmaps(maps), looks_said.gate(gate)):
+    of_gate = [*looks_said.gate(gate), looks_said.WIDENED]
+    for said in (looks_said.lungs(lungs), looks_said.heatmaps(maps), of_gate):
         assert " ".join(said) in text
 
 

@@ -15,6 +15,7 @@ from highdicom.sr import srread
 from model import reading_report, xray
 from model.errors import XRayError
 from model.prediction import Gate
+from model.reading_report import source as source_of_file
 from tests.model import images
 from tests.model.report_cases import NOW, PATIENT, STUDY, dicom, made_of, parsed, source, texts
 
@@ -26,6 +27,27 @@ def test_what_is_kept_of_a_dicom_file_is_small_and_quotes_no_patient():
     assert "Ortega" not in repr(kept)
     picture = images.encode(images.film(60, 70), "PNG")
     assert reading_report.source_of(picture, xray.read(picture)) is None
+
+
+def test_damage_that_leaves_the_picture_whole_costs_no_report(reading):
+    data = dicom()
+    at = data.index(b"\2\0\0\0UL")  # the length of the file meta information
+    damaged = data[: at + 4] + b"UO" + data[at + 6 :]
+    made = parsed(made_of("secondary_capture", damaged, reading(damaged)))
+    assert (made.PatientID, made.StudyInstanceUID) == ("MRN-77123", "1.2.3.4")
+
+
+def test_a_file_whose_patient_cannot_be_read_has_no_source_and_is_quoted_nowhere(
+    monkeypatch, caplog
+):
+    def fail(*_):
+        raise NotImplementedError("Ortega")
+
+    monkeypatch.setattr(source_of_file, "read_elements", fail)
+    data = dicom()
+    assert reading_report.source_of(data, xray.read(data)) is None
+    assert "NotImplementedError" in caplog.text
+    assert "Ortega" not in caplog.text
 
 
 @pytest.mark.parametrize("make", ["secondary_capture", "structured_report"])
