@@ -10,6 +10,7 @@ import contextlib
 import logging
 import math
 import os
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -109,7 +110,28 @@ def _client(address: str) -> "MlflowClient":
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    if not settings().mlflow_url:
+        _settle_in(_folder())
     return MlflowClient(address, address)
+
+
+def _settle_in(folder: Path) -> None:
+    """Has MLflow look where its files are: it notes whole addresses, and a home may be moved."""
+    now = (folder / "artifacts").as_uri()
+    if not (folder / _FILE).exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(folder / _FILE)) as database, database:
+            asked = "SELECT artifact_location FROM experiments WHERE name = ?"
+            before = next(iter(database.execute(asked, (NAME,)).fetchone() or ()), now)
+            if before == now:
+                return
+            said = "UPDATE experiments SET artifact_location = ? WHERE name = ?"
+            database.execute(said, (now, NAME))
+            said = "UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)"
+            database.execute(said, (f"{before}/", f"{now}/"))
+    except sqlite3.Error as error:  # MLflow will say it, if it lasts
+        _log.warning("MLflow's files may be elsewhere: %s", error)
 
 
 def check() -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from model.bundle import CARD, Bundle
+from model.bundle import CARD, Bundle, open_bundle
 from model.config import settings
 from model.errors import BundleError, InputError, StoreError
 from model.versions import champion, registry, tracking
@@ -24,6 +24,7 @@ from tests.model.version_cases import change_json, epochs, write_version
 from tests.model.versions.registry_cases import (
     NEW,
     OLD,
+    WORSE,
     ZOE,
     aliases,
     hand_over,
@@ -32,6 +33,7 @@ from tests.model.versions.registry_cases import (
 )
 from tests.model.versions.registry_cases import shipped as shipped
 from tests.model.versions.registry_cases import trained as trained
+from tests.model.versions.registry_cases import worse as worse
 
 
 def test_the_shipped_version_is_number_one_and_the_champion() -> None:
@@ -121,6 +123,24 @@ def mlflow_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
         server.wait()
+
+
+def test_in_a_home_that_was_moved_old_and_new_versions_are_where_it_is_now(
+    trained: Bundle, worse: Bundle, sqlite_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = hand_over(trained)
+    moved = sqlite_home.with_name("moved")
+    sqlite_home.rename(moved)
+    monkeypatch.setenv("XRAY_HOME", str(moved))
+    tracking.settings.cache_clear()
+    hand_over(worse, "job-2")
+    assert not (sqlite_home / "mlflow").exists()
+    for version in (NEW, WORSE):
+        folder = registry.bundle_of(version)
+        assert open_bundle(folder).model_version == version
+        assert moved in folder.parents
+    with tracking.asked() as client:
+        assert client.get_run(run_id).info.artifact_uri.startswith(moved.as_uri())
 
 
 def test_on_a_server_that_dies_in_the_middle(
