@@ -15,7 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKS = [["ruff", "check", "."], ["ruff", "format", "--check", "."]]
-BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+HEADLESS = "chromium-headless-shell"  # draws no window of its own: a sixth less to compute
+BROWSERS = [HEADLESS, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 # Half of the time is waiting for a browser or a server.
 SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 WHERE = (
@@ -55,8 +56,13 @@ def install() -> bool:
     if done.exists() and done.read_text() == wanted:
         return True
     # Compiled when it is imported: most of it never is.
-    options = ["-qq", "--disable-pip-version-check", "--no-compile"]
-    if not succeeds([sys.executable, "-m", "pip", "install", *options, "-r", str(files[1])]):
+    pip = [sys.executable, "-m", "pip", "install", "-qq", "--no-compile"]
+    pip += ["--disable-pip-version-check"]
+    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", sys.executable]
+    packages = ["-r", str(files[1])]
+    # uv needs a fifth of pip's time, but does not know of an index that pip was told of.
+    by_uv = succeeds([*pip, "uv"], quiet=True) and succeeds([*uv, *packages], quiet=True)
+    if not by_uv and not succeeds([*pip, *packages]):
         return False
     done.write_text(wanted)
     return True
@@ -89,6 +95,8 @@ def find_servers() -> bool:
 def find_chromium() -> bool:
     """Leave the path of a Chromium in the environment variable CHROMIUM."""
     names = [os.environ.get("CHROMIUM", ""), *BROWSERS]
+    if not any(map(shutil.which, names[:2])):
+        apt_install(HEADLESS)
     found = next(filter(None, map(shutil.which, names)), None)
     if not found and apt_install("chromium"):
         found = shutil.which("chromium")

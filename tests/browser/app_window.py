@@ -41,6 +41,9 @@ IS_CALM = """() => {
   else window.calmSince ??= performance.now();
   return window.calmSince !== null && performance.now() - window.calmSince > 250;
 }"""
+FITS = """width => ["html", "[data-testid=stMain]"].every(
+  part => document.querySelector(part).scrollWidth <= width
+)"""
 IS_ABOUT = "([target, about]) => document.querySelector(target)?.matches(about) ?? false"
 FOCUSED = """() => {
   let e = document.activeElement;
@@ -77,6 +80,12 @@ def viewer_keys() -> set[str]:
     return {*keys, "h", "space", "enter", "esc", "shift"} - {"="}
 
 
+def settle(page: Page) -> None:
+    """Waits until it is calm, from now on and not only once before."""
+    page.evaluate("window.calmSince = null")
+    page.wait_for_function(IS_CALM)
+
+
 class Window:
     """The app in one theme; what axe-core finds is collected page by page."""
 
@@ -98,23 +107,19 @@ class Window:
         self.page.goto(self.url + address)
         self.page.evaluate(axe_source())
 
-    def settle(self) -> None:
-        self.page.wait_for_function(IS_CALM)
-
     def check(self, place: str, *, phone: bool = False) -> None:
         """Nothing serious here, and on a phone nothing scrolls sideways.
 
         phone: there axe-core looks again.
         """
-        self.settle()
+        settle(self.page)
         self.note(place)
         if self.theme == "light":
             return
         with self.on_a_phone():
-            self.settle()
-            for part in ("html", "[data-testid=stMain]"):
-                if self.page.locator(part).evaluate("part => part.scrollWidth") > PHONE["width"]:
-                    self.found.append(f"{place}: scrolls sideways")
+            settle(self.page)
+            if not self.fits(PHONE["width"]):
+                self.found.append(f"{place}: scrolls sideways")
             if phone:
                 self.note(f"{place}, phone")
 
@@ -124,6 +129,16 @@ class Window:
         self.page.wait_for_timeout(150)  # charts and the viewer follow
         yield
         self.page.set_viewport_size(DESKTOP)
+
+    def fits(self, width_px: int) -> bool:
+        """Whether nothing is wider, or is no more in a moment: charts are drawn anew."""
+        from playwright.sync_api import TimeoutError as TooLate
+
+        try:
+            self.page.wait_for_function(FITS, arg=width_px, timeout=5_000)
+        except TooLate:
+            return False
+        return True
 
     def note(self, place: str) -> None:
         for one in self.page.evaluate(RUN_AXE, AXE_RULES):

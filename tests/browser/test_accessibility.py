@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image, ImageOps
 
-from tests.browser.app_window import BACKGROUNDS, BORNE, DESKTOP, Window, axe_source, viewer_keys
+from tests.browser.app_window import (
+    BACKGROUNDS,
+    BORNE,
+    DESKTOP,
+    Window,
+    axe_source,
+    settle,
+    viewer_keys,
+)
 from tests.browser.conftest import _watched_pages
 
 if TYPE_CHECKING:
@@ -28,7 +36,7 @@ PASSWORD = "correct horse battery"
 PERFORMANCE = (
     "Threshold", "Calibration", "Robustness", "Lungs", "Heatmaps", "Gate", "Networks", "Data",
     "Figures",
-)  # fmt: skip
+)
 ADMIN = ("Versions", "Retrain", "Jobs", "Accounts", "Audit", "Storage")
 # A job whose computer went away in the middle of it, as the page Admin finds it.
 PREPARE = f"""
@@ -109,7 +117,7 @@ def test_about_and_performance(window: Window) -> None:
         page.get_by_role("tab", name=tab).click()
         page.locator(f"[role=tab][aria-selected=true]:has-text('{tab}')").wait_for()
         page.locator("figure.figures:visible").first.wait_for()
-        window.settle()
+        settle(window.page)
         charts = page.locator("[data-testid=stVegaLiteChart]:visible").all()
         assert all(chart.get_attribute("aria-label") for chart in charts), tab
         window.check(f"Performance, {tab}", phone=tab in ("Threshold", "Networks"))

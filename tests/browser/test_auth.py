@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.app_window import IS_CALM
+from tests.browser.app_window import settle
 from tests.browser.conftest import ROOT, START_SECONDS, _free_port
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def test_signing_in_and_the_accounts_by_keyboard(url: str, page: Page) -> None:
 
     assert not is_signed_in(page, url)
     page.get_by_label("Password", exact=True).wait_for()
-    page.wait_for_function(IS_CALM)
+    settle(page)
     tab_to("Name")
     page.keyboard.type("ann")
     tab_to("Password", 1)
@@ -223,7 +223,7 @@ def test_signing_in_and_the_accounts_by_keyboard(url: str, page: Page) -> None:
 
     page.goto(f"{url}/sign_in")
     page.get_by_role("heading", name="Account").wait_for()
-    page.wait_for_function(IS_CALM)
+    settle(page)
     tab_to("Manage")
     page.keyboard.press("Enter")
     page.get_by_role("menuitem", name="Admin").and_(page.locator(":focus")).wait_for()
@@ -231,7 +231,7 @@ def test_signing_in_and_the_accounts_by_keyboard(url: str, page: Page) -> None:
     page.get_by_role("heading", name="Admin", level=1).wait_for()
     page.goto(f"{url}/admin?tab=Accounts")
     page.get_by_role("button", name="Add account").wait_for()
-    page.wait_for_function(IS_CALM)
+    settle(page)
     tab_to("Accounts")
     for name in ("Account", "Role", "Change role", "Deactivate", "New password", "Name"):
         tab_to(name, 4)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import cv2
 import pytest
 
-from tests.browser.app_window import IS_CALM
+from tests.browser.app_window import settle
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -157,7 +157,7 @@ def answer(page: Page, keys: str) -> None:
     count = "([what, n]) => document.querySelectorAll('[role=radiogroup]' + what).length === n"
     asked = len(keys.replace("x", ""))
     page.wait_for_function(count, arg=["", asked])
-    page.wait_for_function(IS_CALM)
+    settle(page)
     for key in keys:
         page.keyboard.press(key)
     page.wait_for_function(count, arg=[" input:checked", asked])

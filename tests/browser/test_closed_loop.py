@@ -60,7 +60,7 @@ def start_training(page: Page, url: str) -> None:
     assert page.get_by_role("row", name="Training").get_by_role("cell").all_inner_texts()[-1] == "1"
     page.get_by_role("button", name="Freeze this set").click()
     page.get_by_text("The set autumn is frozen").wait_for()
-    page.get_by_text("Trial run").click()
+    page.get_by_text("Trial run", exact=True).click()
     page.get_by_text("How long it will take is unknown").wait_for()
     page.get_by_role("button", name="Start the training").click()
     page.get_by_text("is in the queue").wait_for()

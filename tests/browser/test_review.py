@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.app_window import IS_CALM
+from tests.browser.app_window import settle
 from tests.browser.conftest import PHONE
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_a_whole_review_by_keyboard_with_a_box(page: Page, url: str, home: Path)
     page.goto(url)
     open_form(page)
     first = film_id(page)
-    page.wait_for_function(IS_CALM)  # the script that listens may come after the form
+    settle(page)  # the script that listens may come after the form
     for key in "3ea8":
         page.keyboard.press(key)
     for label in ("Viral 3", "Sure E", "Agree A", "Partly 8"):
@@ -207,7 +207,7 @@ def test_a_blinded_review_on_a_phone(new_page: Callable[..., Page], url: str, ho
     page.get_by_role("button", name="Next").click()
     page.get_by_text("The model's verdict and heatmap come after your label.").wait_for()
     page.wait_for_selector('.viewer[data-overlay="none"]')
-    page.wait_for_function(IS_CALM)  # until then the form of the case before may be there too
+    settle(page)  # until then the form of the case before may be there too
     assert page.get_by_text("Pneumonia likely").count() == 0
     page.get_by_text("Normal 1").click()
     page.get_by_text("Unsure").click()

@@ -251,7 +251,7 @@ def test_the_preset_lungs_trains_the_served_network_with_a_second_loss(
     monkeypatch.setattr(Lungs, "masks", right_halves)
     monkeypatch.setattr(batches, "hide_lungs", lambda *of: hidden.append(of[1]) or of[0])
     monkeypatch.setattr(batches, "change_background", lambda *of: behind.append(of[1]) or of[0])
-    changes = ["size_px=32", "epochs=1,1", "folds=3", "batch_size=8", f"init={tiny_bundle}"]
+    changes = ["size_px=32", "epochs=1", "folds=3", "batch_size=8", f"init={tiny_bundle}"]
     chosen = recipe("lungs", [*changes, "hidden=0.5", "learning_rate=1e-12"])
     assert chosen.attention > 0
     run = tmp_path / "run"
@@ -262,7 +262,7 @@ def test_the_preset_lungs_trains_the_served_network_with_a_second_loss(
     kept = bundle.evaluations["validation"]
     assert trained.logits == pytest.approx(kept.logits, abs=0.01)  # steps too small to matter
     lines = [json.loads(line) for line in (run / "curves.jsonl").read_text().splitlines()]
-    assert [line["stage"] for line in lines] == [0, 1]
+    assert len(lines) == 1
     assert all(np.isfinite(line["loss"]) and 0 <= line["accuracy"] <= 1 for line in lines)
     # It is the plain network that is kept, with one output.
     assert (trained.network.name, trained.network.output_shape) == ("vgg16", (None, 1))
