@@ -34,7 +34,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "assets" / "samples"
 PASSWORD = "correct horse battery"
 PERFORMANCE = (
-    "Threshold", "Calibration", "Robustness", "Lungs", "Heatmaps", "Gate", "Networks", "Data",
+    "Threshold",
+    "Calibration",
+    "Robustness",
+    "Lungs",
+    "Heatmaps",
+    "Gate",
+    "Networks",
+    "Data",
     "Figures",
 )
 ADMIN = ("Versions", "Retrain", "Jobs", "Accounts", "Audit", "Storage")
