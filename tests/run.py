@@ -58,7 +58,8 @@ def install() -> bool:
     # Compiled when it is imported: most of it never is.
     pip = [sys.executable, "-m", "pip", "install", "-qq", "--no-compile"]
     pip += ["--disable-pip-version-check"]
-    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", sys.executable]
+    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--system-certs"]
+    uv += ["--python", sys.executable]
     packages = ["-r", str(files[1])]
     # uv needs a fifth of pip's time, but does not know of an index that pip was told of.
     by_uv = succeeds([*pip, "uv"], quiet=True) and succeeds([*uv, *packages], quiet=True)
