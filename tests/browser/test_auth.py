@@ -87,6 +87,8 @@ NOTES_THE_OTHER_MENU = """new MutationObserver(() => {
 
 
 def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    page.get_by_label("Password", exact=True).wait_for()
+    settle(page)
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password", exact=True).fill(password)
     page.keyboard.press("Enter")
@@ -110,6 +112,8 @@ def test_sign_in_with_a_local_account_and_out(url: str, new_page: Callable[..., 
 
     choose(page, "Manage", "Admin")
     page.get_by_role("tab", name="Accounts").click()
+    page.get_by_role("textbox", name="Name").wait_for()
+    settle(page)  # what is typed into a form that is drawn anew is lost
     page.get_by_role("textbox", name="Name").fill(HOSTILE)
     page.get_by_label("New password").fill(PASSWORD)
     page.keyboard.press("Enter")
