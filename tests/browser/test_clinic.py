@@ -68,6 +68,8 @@ def zipped(files: dict[str, bytes]) -> dict[str, object]:
 
 
 def sign_in(page: Page, name: str) -> None:
+    page.get_by_label("Name", exact=True).wait_for()
+    settle(page)
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     with page.expect_response("**/session"):

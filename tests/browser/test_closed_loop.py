@@ -15,6 +15,7 @@ import pytest
 from model.bundle import Bundle, open_bundle
 from model.people import accounts
 from model.people.access import COMMAND_LINE
+from tests.browser.app_window import settle
 from tests.browser.conftest import ROOT, _start, _stop, _wait_until_healthy
 from tests.loop_cases import agree, clinic, film, serve
 
@@ -44,6 +45,8 @@ def home(small: Bundle, tiny_data: Path, tmp_path_factory: pytest.TempPathFactor
 
 def sign_in(page: Page, url: str) -> None:
     page.goto(f"{url}/sign_in")
+    page.get_by_label("Name", exact=True).wait_for()
+    settle(page)
     page.get_by_label("Name", exact=True).fill("zoe")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     with page.expect_response("**/session"):
