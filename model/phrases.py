@@ -38,7 +38,7 @@ PATTERNS = (
         "hospitals make)"
     ),
     N_("{n} X-rays ({splits})"),
-    # Rules of operating points: `model.metrics`
+    # Rules of operating points: `model.operating_points`
     N_("highest threshold with sensitivity of at least {n} %"),
     N_("lowest threshold from the default on with specificity of at least {n} %"),
     N_("Screening: {rule}"),

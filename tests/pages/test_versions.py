@@ -267,13 +267,18 @@ def test_without_mlflow_the_served_version_and_the_way_back_are_there(
     assert fake.asked == [("rollback", "zoe", OLD, NEW, "")]
 
 
-def test_without_mlflow_a_damaged_shipped_version_hides_no_other(
-    fake: Registry, train: Callable[..., Bundle]
-) -> None:
+def serve_two(train: Callable[..., Bundle]) -> None:
+    """NEW after OLD, then vgg16-third after NEW."""
     third = train(name="vgg16-third")
     for bundle, before in ((train(), OLD), (third, NEW)):
         copy = champion.materialise(bundle.folder)
         champion.switch(replace(bundle, folder=copy), "zoe", "2026-11-21T10:00:00", before)
+
+
+def test_without_mlflow_a_damaged_shipped_version_hides_no_other(
+    fake: Registry, train: Callable[..., Bundle]
+) -> None:
+    serve_two(train)
     fake.served_before.add(NEW)
     fake.down = "none that can be used"
     for file in ("model.keras", "bundle.json"):
@@ -288,10 +293,7 @@ def test_without_mlflow_a_damaged_shipped_version_hides_no_other(
 def test_without_mlflow_a_damaged_version_before_is_said(
     fake: Registry, train: Callable[..., Bundle]
 ) -> None:
-    third = train(name="vgg16-third")
-    for bundle, before in ((train(), OLD), (third, NEW)):
-        copy = champion.materialise(bundle.folder)
-        champion.switch(replace(bundle, folder=copy), "zoe", "2026-11-21T10:00:00", before)
+    serve_two(train)
     (champion.folder_of(NEW) / "model.keras").write_bytes(b"changed")
     fake.down = "none that can be used"
     shown = tab()
